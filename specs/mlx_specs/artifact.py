@@ -1,0 +1,47 @@
+"""model.json and manifest.json: what a packaged model says of itself. Written by the pipeline, read by the scorer."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from mlx_specs.resources import Wire
+
+MODEL_FILE = "model.json"
+MANIFEST_FILE = "manifest.json"
+"""sha256 and size of each other file, by name; the artifact's digest is the sha256 of this file's bytes."""
+
+Datatype = Literal["BOOL", "INT64", "FP64", "FP32", "BYTES"]
+"""The open inference protocol's names; BYTES are UTF-8 strings; timestamps travel as BYTES in ISO 8601."""
+
+
+class Tensor(Wire):
+    """One input or output: a column of shape [-1]."""
+
+    name: str
+    datatype: Datatype
+    nullable: bool = True
+    categories: list[str] | None = None
+
+
+class ModelFile(Wire):
+    """model.json"""
+
+    schema_version: Literal[1] = 1
+    model: str
+    fingerprint: str
+    task: str
+    target: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    """classification: label, then probability_CLASS for each class; regression: prediction."""
+    classes: list[str | int | float | bool] = Field(default_factory=list)
+    engine: Literal["onnx", "native"]
+    engine_file: str
+    reason: str = ""
+    """Why the native format was chosen, where it was."""
+    parity: dict[str, Any] = Field(default_factory=dict)
+    """rows compared, labels that differ, the largest absolute difference."""
+    example: dict[str, list[Any]]
+    """One or two rows of inputs that score."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    baseline: dict[str, Any] = Field(default_factory=dict)

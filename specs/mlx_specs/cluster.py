@@ -1,0 +1,62 @@
+"""Cluster: node pools and add-ons; a stack of its own."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mlx_specs.base import Name, Object, Quantity, Strict
+
+
+class Requirements(Strict):
+    """What a node must offer, when no machine type is named."""
+
+    cpu: Annotated[int, Field(ge=1)] | None = Field(default=None, description="At least so many cores.")
+    memory: Quantity | None = Field(default=None, description="At least so much memory.")
+    gpu_model: str | None = Field(default=None, description="The GPU's model, such as A100.")
+    gpu_count: Annotated[int, Field(ge=1)] | None = Field(default=None, description="GPUs in each node.")
+
+
+class Taint(Strict):
+    """A taint that keeps other workloads away."""
+
+    key: str = Field(description="The taint's key.")
+    value: str = Field(default="", description="The taint's value.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = Field(default="NoSchedule", description="The taint's effect.")
+
+
+class NodePool(Strict):
+    """Nodes of one kind."""
+
+    intent: Literal["general", "memory", "gpu"] = Field(description="What the pool is for.")
+    machine: str | None = Field(default=None, description="The cloud's machine type; or say `requirements`.")
+    requirements: Requirements | None = Field(default=None, description="What a node must offer; the cheapest machine that does is taken.")
+    min: Annotated[int, Field(ge=0)] = Field(default=0, description="The fewest nodes; zero lets the pool vanish when idle.")
+    max: Annotated[int, Field(ge=1)] = Field(default=1, description="The most nodes.")
+    spot: bool = Field(default=False, description="Use spot capacity.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Node labels.")
+    taints: list[Taint] = Field(default_factory=list, description="Node taints.")
+    zones: list[str] = Field(default_factory=list, description="Availability zones.")
+    disk: Quantity | None = Field(default=None, description="The size of each node's disk.")
+
+
+AddOn = Literal["cert-manager", "gateway-api", "kserve", "kfp", "feast", "spark", "trainer", "kueue", "mlflow", "nvidia", "monitoring"]
+
+
+class ClusterSpec(Strict):
+    """What a cluster is made of."""
+
+    provider: Literal["aks", "eks", "gke", "existing"] = Field(description="Who runs the cluster; existing: it is there, by a kubeconfig context.")
+    region: str | None = Field(default=None, description="The cloud's region.")
+    version: str | None = Field(default=None, description="The Kubernetes version, such as 1.33.")
+    context: str | None = Field(default=None, description="For existing: the kubeconfig context.")
+    node_pools: dict[Name, NodePool] = Field(default_factory=dict, description="Node pools by name.")
+    add_ons: list[AddOn] = Field(default_factory=list, description="What to install, or to verify on an existing cluster.")
+    private_endpoint: bool = Field(default=False, description="Keep the API server off the public internet.")
+    tags: dict[str, str] = Field(default_factory=dict, description="Tags of the cloud's resources.")
+
+
+class Cluster(Object):
+    """A cluster: a stack of its own that owns what is cluster-scoped."""
+
+    kind: Literal["Cluster"] = Field(default="Cluster", description="A cluster.")
+    spec: ClusterSpec = Field(description="Provider, node pools, add-ons.")

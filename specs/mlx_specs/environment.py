@@ -1,0 +1,57 @@
+"""Environment: where objects are applied, with which values."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mlx_specs.base import Name, Object, SecretRef, Strict
+
+Variable = str | int | float | bool
+
+
+class LocalTarget(Strict):
+    """This machine: no cluster, no containers."""
+
+    type: Literal["local"] = Field(default="local", description="Run everything on this machine.")
+
+
+class KubernetesTarget(Strict):
+    """One namespace of a cluster."""
+
+    type: Literal["kubernetes"] = Field(description="Run on a Kubernetes cluster.")
+    cluster: Name = Field(description="The Cluster object that owns what is cluster-scoped.")
+    namespace: Name = Field(description="The namespace that this environment owns.")
+
+
+Target = Annotated[LocalTarget | KubernetesTarget, Field(discriminator="type")]
+
+
+class State(Strict):
+    """Where Pulumi's state stands."""
+
+    backend: str = Field(default="file://.mlx/state", description="Pulumi state: file://FOLDER relative to the workspace; s3://, azblob:// and gs:// come later.")
+    passphrase: SecretRef | None = Field(default=None, description="The passphrase that encrypts secrets in state; a local environment may leave it out (an empty passphrase).")
+
+
+class EnvironmentSpec(Strict):
+    """What an environment is made of."""
+
+    target: Target = Field(default=LocalTarget(), description="Where things run: this machine, or a namespace of a cluster.")
+    host: Literal["embedded", "pulumi"] = Field(default="embedded", description="What runs the Pulumi program: the embedded host, or the pulumi CLI.")
+    models: Literal["follow", "pinned"] = Field(default="follow", description="follow: the registry's alias is the truth; pinned: the release lock is.")
+    state: State = Field(default=State(), description="Where state is kept and how its secrets are encrypted.")
+    variables: dict[str, Variable] = Field(default_factory=dict, description="Values for ${var.NAME} in specs.")
+    overrides: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Changes of specs in this environment by KIND/NAME: maps are merged deeply, lists replaced whole, null deletes.",
+    )
+    promoted_from: Name | None = Field(default=None, description="The environment whose releases are promoted to this one.")
+    protect: bool = Field(default=False, description="Refuse to destroy this environment or to delete its datasets, models and feature stores.")
+    parallel: Annotated[int, Field(ge=1, le=64)] = Field(default=4, description="How many resources are worked on at the same time.")
+
+
+class Environment(Object):
+    """An environment: one file stacks/NAME.yaml, one Pulumi stack."""
+
+    kind: Literal["Environment"] = Field(default="Environment", description="An environment.")
+    spec: EnvironmentSpec = Field(default=EnvironmentSpec(), description="Target, state, host, variables, overrides.")

@@ -1,0 +1,66 @@
+"""Monitor: what to watch of an inference, and what to do about it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mlx_specs.base import Column, Cron, Duration, Name, Object, Strict
+from mlx_specs.model import Metric
+
+
+class DataDrift(Strict):
+    """Drift of the inputs against the training baseline."""
+
+    method: Literal["psi", "jensen-shannon", "kolmogorov-smirnov", "chi-squared", "wasserstein"] = Field(default="psi", description="The distance or test.")
+    threshold: Annotated[float, Field(gt=0)] = Field(default=0.2, description="From which value on a column counts as drifted.")
+    columns: list[Column] | None = Field(default=None, description="The columns to watch; left out: all features.")
+
+
+class PredictionDrift(Strict):
+    """Drift of the predictions against the training baseline."""
+
+    method: Literal["psi", "jensen-shannon", "kolmogorov-smirnov", "wasserstein"] = Field(default="psi", description="The distance or test.")
+    threshold: Annotated[float, Field(gt=0)] = Field(default=0.2, description="From which value on predictions count as drifted.")
+
+
+class Labels(Strict):
+    """Where the truth comes from, later."""
+
+    dataset: Name = Field(description="The Dataset that holds the labels.")
+    key: list[Column] = Field(min_length=1, description="The columns that join predictions and labels.")
+    delay: Duration = Field(description="How long after a prediction its label is known; younger windows are not judged.")
+
+
+class Performance(Strict):
+    """A metric on predictions whose labels have arrived."""
+
+    metric: Metric = Field(description="The metric.")
+    at_least: float | None = Field(default=None, description="Alarm below this value.")
+    at_most: float | None = Field(default=None, description="Alarm above this value.")
+    labels: Labels = Field(description="Where labels come from.")
+
+
+class Window(Strict):
+    """Over which rows a judgement is made."""
+
+    size: Duration = Field(default="1d", description="The length of a window.")
+    minimum: Annotated[int, Field(ge=1)] = Field(default=100, description="The fewest rows that allow a judgement.")
+
+
+class MonitorSpec(Strict):
+    """What a monitor is made of."""
+
+    inference: Name = Field(description="The Inference to watch.")
+    data_drift: DataDrift | None = Field(default=None, description="Watch the inputs.")
+    prediction_drift: PredictionDrift | None = Field(default=None, description="Watch the predictions.")
+    performance: Performance | None = Field(default=None, description="Watch a metric with late labels.")
+    window: Window = Field(default=Window(), description="The window of each judgement.")
+    schedule: Cron | None = Field(default=None, description="When to look: a cron line in UTC.")
+    action: Literal["record", "alert", "retrain"] = Field(default="record", description="What to do when a threshold is crossed.")
+
+
+class Monitor(Object):
+    """A monitor of one inference."""
+
+    kind: Literal["Monitor"] = Field(default="Monitor", description="A monitor.")
+    spec: MonitorSpec = Field(description="What to watch and what to do.")

@@ -1,0 +1,261 @@
+"""Inputs and outputs of the resources of our own provider: what components declare and the provider does.
+
+Everything is JSON: camelCase in Pulumi's state, frozen pydantic models on both sides. A path is relative to the
+workspace. A field that may be unknown in a preview is typed as its plain value; the provider's codec replaces an unknown
+by ``UNKNOWN`` (see mlx_engine) before it looks.
+"""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Wire(BaseModel):
+    """Base of what crosses between program and provider; tolerant of what an older version stored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    def wire(self) -> dict[str, Any]:
+        """The camelCase JSON value."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class About(Wire):
+    """Who the object is, for what a person or another tool sees of the running thing."""
+
+    description: str = ""
+    owner: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class ColumnType(Wire):
+    """A column as it is in a prepared dataset."""
+
+    name: str
+    type: str
+    """string, integer, float, boolean, timestamp or date"""
+
+
+class PreparedDatasetInputs(Wire):
+    """``mlx:index:PreparedDataset``: create prepares the rows, update prepares them again; id = the dataset's name."""
+
+    name: str
+    home: str
+    """The environment's folder, such as .mlx/local."""
+    definition: dict[str, Any]
+    """The DatasetSpec as people write it, without schedule and column descriptions."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """Content digest of each dataset that it reads, by name."""
+    about: About = About()
+    source_digest: str = ""
+    """Filled in by check: sha256 of the source's bytes, or of the watermark's value."""
+
+
+class PreparedDatasetOutputs(PreparedDatasetInputs):
+    """The folder HOME/datasets/NAME/CONTENT_DIGEST holds data.parquet, rejected.parquet and manifest.json."""
+
+    content_digest: str = ""
+    path: str = ""
+    """data.parquet, relative to the workspace."""
+    rows: int = 0
+    rejected: int = 0
+    columns: list[ColumnType] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+
+
+class CompiledPipelineInputs(Wire):
+    """``mlx:index:CompiledPipeline``: create compiles to KFP IR; id = the pipeline's name."""
+
+    name: str
+    home: str
+    entry: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    about: About = About()
+    code_digest: str = ""
+    """Filled in by check: sha256 of the normalised syntax trees of the pipeline's module and the workspace modules it imports."""
+
+
+class CompiledPipelineOutputs(CompiledPipelineInputs):
+    """HOME/pipelines/NAME/IR_DIGEST.yaml."""
+
+    ir_digest: str = ""
+    path: str = ""
+    steps: list[str] = Field(default_factory=list)
+
+
+class PreparedData(Wire):
+    """A prepared dataset as a model or a batch run reads it."""
+
+    name: str
+    digest: str
+    path: str
+    keys: list[str] = Field(default_factory=list)
+    event_time: str | None = None
+
+
+class ModelVersionInputs(Wire):
+    """``mlx:index:ModelVersion``: create trains; id = the fingerprint. Delete removes neither version nor run.
+
+    Everything down to ``libraries`` is in the fingerprint; what follows is not.
+    """
+
+    model: str
+    task: str
+    entry: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    code_digest: str = ""
+    """Filled in by check, as CompiledPipelineInputs.code_digest."""
+    data: PreparedData
+    target: str
+    features: list[str] | None = None
+    split: dict[str, Any]
+    algorithm: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    seed: int = 0
+    predict_at: str | None = None
+    libraries: dict[str, str] = Field(default_factory=dict)
+    """Filled in by check with retrainOn: dependencies; else empty."""
+
+    home: str
+    ir: str
+    """Path of the compiled pipeline."""
+    success: list[dict[str, Any]] = Field(default_factory=list)
+    package: Literal["auto", "onnx", "native"] = "auto"
+    retrain_on: list[str] = Field(default_factory=list)
+    cpu: int | None = None
+    memory: str | None = None
+    about: About = About()
+    fingerprint: str = ""
+    """Filled in by check when everything it is made of is known."""
+
+
+class ModelVersionOutputs(ModelVersionInputs):
+    """The artifact stands in HOME/models/MODEL/FINGERPRINT/; the version in MLflow under the model's name."""
+
+    version: str = ""
+    run_id: str = ""
+    artifact: str = ""
+    artifact_digest: str = ""
+    engine: str = ""
+    """onnx or native, with the reason in the artifact's model.json."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class Version(Wire):
+    """A model version as an alias or an endpoint refers to it; empty: there is none yet."""
+
+    fingerprint: str = ""
+    version: str = ""
+    artifact: str = ""
+    artifact_digest: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a version at all."""
+        return self.artifact_digest != ""
+
+
+class ChampionInputs(Wire):
+    """``mlx:index:Champion``: judges a candidate and moves the registry's alias; id = MODEL@ALIAS."""
+
+    model: str
+    alias: str = "champion"
+    home: str
+    candidate: Version
+    success: list[dict[str, Any]] = Field(default_factory=list)
+    about: About = About()
+
+
+class ChampionOutputs(ChampionInputs):
+    """``current`` is what the alias points to now; ``passed`` and ``reasons`` are the verdict on the candidate."""
+
+    current: Version = Version()
+    passed: bool = False
+    reasons: list[str] = Field(default_factory=list)
+
+
+class ModelServerInputs(Wire):
+    """``mlx:index:ModelServer``: a server process that outlives the CLI; id = the endpoint's name."""
+
+    name: str
+    home: str
+    model: str
+    alias: str
+    version: Version
+    """Empty: the server waits for its first model and answers 503 with the reason."""
+    port: int | None = None
+    timeout: int = 30
+    """Seconds."""
+    max_rows: int = 10_000
+    cpu: int | None = None
+    memory: str | None = None
+    about: About = About()
+
+
+class ModelServerOutputs(ModelServerInputs):
+    """Where it listens and what it serves."""
+
+    url: str = ""
+    bound_port: int = 0
+    pid: int = 0
+    status: str = ""
+    """Ready, or WaitingForModel(MODEL@ALIAS)."""
+
+
+class BatchPredictionsInputs(Wire):
+    """``mlx:index:BatchPredictions``: create and update score the input; id = the inference's name."""
+
+    name: str
+    home: str
+    model: str
+    alias: str
+    version: Version
+    input: PreparedData
+    columns: list[str] = Field(default_factory=list)
+    trigger: Literal["apply", "manual"] = "apply"
+    requested: str = ""
+    """The moment of the last `mlx run`; a new one runs again."""
+    cpu: int | None = None
+    memory: str | None = None
+    about: About = About()
+
+
+class BatchPredictionsOutputs(BatchPredictionsInputs):
+    """HOME/predictions/NAME/DIGEST/predictions.parquet, named by version and input digest."""
+
+    path: str = ""
+    rows: int = 0
+    status: str = ""
+    """Done, NotRun(manual), or WaitingForModel(MODEL@ALIAS)."""
+
+
+class DeclaredInputs(Wire):
+    """``mlx:index:Declared``: a spec of a kind or mode that this target does not run yet; id = KIND/NAME."""
+
+    kind: str
+    name: str
+    spec: dict[str, Any]
+    reason: str
+    about: About = About()
+
+
+NOT_IN_FINGERPRINT = frozenset({"home", "ir", "success", "package", "retrain_on", "cpu", "memory", "about", "fingerprint", "model"})
+NOT_IN_DATA_FINGERPRINT = frozenset({"name", "path"})
+
+
+def fingerprint(inputs: ModelVersionInputs) -> str:
+    """sha256 over what a model version is made of: code, algorithm, parameters, seed, label, split, features, data.
+
+    The name of the model is not in it (two names may share a version's bytes); nor are compute, gates, packaging, paths.
+    """
+    parts = inputs.model_dump(mode="json", exclude=set(NOT_IN_FINGERPRINT))
+    parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_IN_DATA_FINGERPRINT}
+    return digest(parts)
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON of a value, as 64 hex digits."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
