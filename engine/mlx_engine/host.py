@@ -49,10 +49,10 @@ class Step:
     custom: bool
     id: str = ""
     parent: str = ""
-    old_inputs: PropertyMap = field(default_factory=dict)
-    new_inputs: PropertyMap = field(default_factory=dict)
-    old_outputs: PropertyMap = field(default_factory=dict)
-    new_outputs: PropertyMap = field(default_factory=dict)
+    old_inputs: PropertyMap = field(default_factory=dict[str, Any])
+    new_inputs: PropertyMap = field(default_factory=dict[str, Any])
+    old_outputs: PropertyMap = field(default_factory=dict[str, Any])
+    new_outputs: PropertyMap = field(default_factory=dict[str, Any])
     changed: Sequence[str] = ()
     """Property paths that differ, sorted; for a replacement those that force it are in ``replaced_by``."""
     replaced_by: Sequence[str] = ()
@@ -100,7 +100,7 @@ class Stack:
     state: Path
     """The folder that holds ``.pulumi/``: Pulumi's file backend."""
     passphrase: str = ""
-    config: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, str] = field(default_factory=dict[str, str])
     """Fully qualified keys: ``project:key``."""
     secret_config: frozenset[str] = frozenset()
 
@@ -122,7 +122,7 @@ class Result:
 
     steps: Sequence[Step]
     """In the order in which they were started; SAME included."""
-    outputs: PropertyMap = field(default_factory=dict)
+    outputs: PropertyMap = field(default_factory=dict[str, Any])
     serial: str = ""
     """sha256 of the canonical resources in state when the verb had done its work ('' for a stack without any)."""
     duration: float = 0.0
@@ -155,7 +155,10 @@ class Host(Protocol):
     """
 
     def preview(self, program: Program, on_event: OnEvent) -> Result: ...
-    def up(self, program: Program, on_event: OnEvent, *, guard: Guard | None = None) -> Result: ...
+    def up(self, program: Program, on_event: OnEvent, *, guard: Guard | None = None, expected_serial: str | None = None) -> Result:
+        """Makes it so. With ``expected_serial``, raises ``Stale`` under the lock when the state is another one."""
+        ...
+
     def refresh(self, on_event: OnEvent, *, preview_only: bool = False) -> Result: ...
     def destroy(self, on_event: OnEvent, *, preview_only: bool = False) -> Result: ...
     def cancel(self) -> str: ...
@@ -179,6 +182,10 @@ class Locked(EngineError):
 
 class Refused(EngineError):
     """A guard stopped the update before a step, or the stack's protection did."""
+
+
+class Stale(EngineError):
+    """The state is not the one that was expected: somebody changed it in between."""
 
 
 class Unsupported(EngineError):

@@ -19,8 +19,11 @@ class Tensor(Wire):
 
     name: str
     datatype: Datatype
+    type: str = ""
+    """The column's type in a dataset: string, integer, float, boolean, timestamp or date."""
     nullable: bool = True
     categories: list[str] | None = None
+    """The only values that the model accepts; None: a value that it never saw is scored as well."""
 
 
 class ModelFile(Wire):
@@ -34,7 +37,7 @@ class ModelFile(Wire):
     inputs: list[Tensor]
     outputs: list[Tensor]
     """classification: label, then probability_CLASS for each class; regression: prediction."""
-    classes: list[str | int | float | bool] = Field(default_factory=list)
+    classes: list[str | int | float | bool] = Field(default_factory=list[str | int | float | bool])
     engine: Literal["onnx", "native"]
     engine_file: str
     reason: str = ""

@@ -4,32 +4,48 @@
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
+
+from mlx_specs.cron import check_cron
 
 API_VERSION = "mlx/v1"
 
 Kind = Literal["Environment", "Cluster", "Dataset", "FeatureStore", "Pipeline", "Model", "Inference", "Monitor", "Notebook"]
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$")]
+NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A DNS label of at most 40 characters: it becomes file, table, process and Kubernetes object names."""
 
-Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Column = Annotated[str, StringConstraints(pattern=COLUMN_PATTERN, max_length=128)]
 """A column's name: what SQL accepts without quotes."""
 
 Sql = Annotated[str, StringConstraints(min_length=1)]
-ImportPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*[.:][A-Za-z_]\w*$")]
-Cron = Annotated[str, StringConstraints(pattern=r"^\s*\S+(\s+\S+){4}\s*$")]
+
+IMPORT_PATH_PATTERN = r"^[A-Za-z_][\w.]*[.:][A-Za-z_]\w*$"
+ImportPath = Annotated[str, StringConstraints(pattern=IMPORT_PATH_PATTERN)]
+
+Cron = Annotated[str, AfterValidator(check_cron)]
+"""Five fields: minute, hour, day of the month, month, day of the week; in UTC."""
 
 DURATION = re.compile(r"^(\d+)(s|m|h|d|w)$")
+DURATION_PATTERN = r"^[1-9]\d{0,8}(s|m|h|d|w)$"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-Duration = Annotated[str, StringConstraints(pattern=DURATION.pattern)]
+Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN)]
 """A whole number and a unit: ``30s``, ``5m``, ``6h``, ``1d``, ``2w``."""
 
 QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T)?$")
-Quantity = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) and not isinstance(v, bool) else v), StringConstraints(pattern=QUANTITY.pattern)]
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+QUANTITY_SCHEMA = {"anyOf": [{"type": "string", "pattern": rf"{QUANTITY.pattern}|\$\{{"}, {"type": "number", "minimum": 0}]}
+Quantity = Annotated[str, StringConstraints(pattern=QUANTITY.pattern), BeforeValidator(_as_text), WithJsonSchema(QUANTITY_SCHEMA)]
 """A Kubernetes quantity: ``4Gi``, ``512Mi``, ``2``."""
 
 
@@ -41,9 +57,12 @@ def seconds(duration: str) -> int:
 
 
 class Strict(BaseModel):
-    """Base of everything that people write: camelCase in YAML, snake_case in Python, frozen, nothing extra."""
+    """Base of everything that people write: camelCase in YAML, snake_case in Python, frozen, nothing extra.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    Strict: ``true`` is no number, ``"6"`` is not 6 and 6.0 is not 6, so that what is written is what is meant.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
 
 
 def plain(model: BaseModel) -> dict[str, Any]:
@@ -82,11 +101,20 @@ class SecretRef(Strict):
     file: str | None = Field(default=None, description="The file that holds the value; trailing newlines are removed.")
     kubernetes: KubernetesSecret | None = Field(default=None, description="The Kubernetes Secret that holds the value.")
 
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [place for place in (self.env, self.file, self.kubernetes) if place is not None]
+        if len(given) != 1:
+            raise ValueError("a secret comes from exactly one of env, file and kubernetes")
+        return self
+
 
 class Compute(Strict):
     """What a workload asks for, and where it may run."""
 
-    cpu: Annotated[int, Field(ge=1, le=1024)] | None = Field(default=None, description="CPU cores; on the laptop the number of threads that numerical libraries use.")
+    cpu: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        default=None, description="CPU cores; on the laptop the number of threads that numerical libraries use."
+    )
     memory: Quantity | None = Field(default=None, description="Memory, such as 4Gi; on the laptop a limit on the data segment of the process.")
     gpu: Annotated[int, Field(ge=0, le=64)] | None = Field(default=None, description="GPUs for each node.")
     nodes: Annotated[int, Field(ge=1, le=1024)] | None = Field(default=None, description="Nodes for distributed training.")

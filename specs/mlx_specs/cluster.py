@@ -1,8 +1,8 @@
 """Cluster: node pools and add-ons; a stack of its own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mlx_specs.base import Name, Object, Quantity, Strict
 
@@ -34,9 +34,17 @@ class NodePool(Strict):
     max: Annotated[int, Field(ge=1)] = Field(default=1, description="The most nodes.")
     spot: bool = Field(default=False, description="Use spot capacity.")
     labels: dict[str, str] = Field(default_factory=dict, description="Node labels.")
-    taints: list[Taint] = Field(default_factory=list, description="Node taints.")
+    taints: list[Taint] = Field(default_factory=list[Taint], description="Node taints.")
     zones: list[str] = Field(default_factory=list, description="Availability zones.")
     disk: Quantity | None = Field(default=None, description="The size of each node's disk.")
+
+    @model_validator(mode="after")
+    def _can_be_bought(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"'min' {self.min} is above 'max' {self.max}")
+        if self.machine is not None and self.requirements is not None:
+            raise ValueError("a node pool has 'machine' or 'requirements', not both")
+        return self
 
 
 AddOn = Literal["cert-manager", "gateway-api", "kserve", "kfp", "feast", "spark", "trainer", "kueue", "mlflow", "nvidia", "monitoring"]
@@ -50,9 +58,17 @@ class ClusterSpec(Strict):
     version: str | None = Field(default=None, description="The Kubernetes version, such as 1.33.")
     context: str | None = Field(default=None, description="For existing: the kubeconfig context.")
     node_pools: dict[Name, NodePool] = Field(default_factory=dict, description="Node pools by name.")
-    add_ons: list[AddOn] = Field(default_factory=list, description="What to install, or to verify on an existing cluster.")
+    add_ons: list[AddOn] = Field(default_factory=list[AddOn], description="What to install, or to verify on an existing cluster.")
     private_endpoint: bool = Field(default=False, description="Keep the API server off the public internet.")
     tags: dict[str, str] = Field(default_factory=dict, description="Tags of the cloud's resources.")
+
+    @model_validator(mode="after")
+    def _existing_has_a_context(self) -> Self:
+        if self.provider == "existing" and self.context is None:
+            raise ValueError("provider existing needs 'context'")
+        if self.provider != "existing" and self.context is not None:
+            raise ValueError(f"'context' belongs to provider existing, not to {self.provider}")
+        return self
 
 
 class Cluster(Object):

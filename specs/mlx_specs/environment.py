@@ -29,8 +29,12 @@ Target = Annotated[LocalTarget | KubernetesTarget, Field(discriminator="type")]
 class State(Strict):
     """Where Pulumi's state stands."""
 
-    backend: str = Field(default="file://.mlx/state", description="Pulumi state: file://FOLDER relative to the workspace; s3://, azblob:// and gs:// come later.")
-    passphrase: SecretRef | None = Field(default=None, description="The passphrase that encrypts secrets in state; a local environment may leave it out (an empty passphrase).")
+    backend: str = Field(
+        default="file://.mlx/state", description="Pulumi state: file://FOLDER relative to the workspace; s3://, azblob:// and gs:// come later."
+    )
+    passphrase: SecretRef | None = Field(
+        default=None, description="The passphrase that encrypts secrets in state; a local environment may leave it out (an empty passphrase)."
+    )
 
 
 class EnvironmentSpec(Strict):

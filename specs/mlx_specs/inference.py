@@ -1,12 +1,13 @@
 """Inference: one model in one of three modes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from mlx_specs.base import Column, Compute, Cron, Duration, Name, Object, Strict
 
-ModelRef = Annotated[str, StringConstraints(pattern=r"^[a-z][-a-z0-9]*@[a-z][-a-z0-9]*$")]
+MODEL_REF_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?@[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
+ModelRef = Annotated[str, StringConstraints(pattern=MODEL_REF_PATTERN)]
 """``NAME@ALIAS``, such as ``delay@champion``."""
 
 
@@ -41,6 +42,12 @@ class Scaling(Strict):
     min: Annotated[int, Field(ge=0)] = Field(default=1, description="The fewest replicas.")
     max: Annotated[int, Field(ge=1)] = Field(default=1, description="The most replicas.")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"'min' {self.min} is above 'max' {self.max}")
+        return self
+
 
 class InferenceSpec(Strict):
     """What an inference is made of."""
@@ -53,6 +60,15 @@ class InferenceSpec(Strict):
     features: Name | None = Field(default=None, description="The feature service that completes requests which carry only keys.")
     scaling: Scaling | None = Field(default=None, description="How many replicas serve.")
     compute: Compute | None = Field(default=None, description="What each replica asks for.")
+
+    @model_validator(mode="after")
+    def _settings_fit_the_mode(self) -> Self:
+        for mode in ("realtime", "batch", "stream"):
+            if mode != self.mode and getattr(self, mode) is not None:
+                raise ValueError(f"settings for '{mode}' do not belong to mode {self.mode}")
+        if self.mode != "realtime" and getattr(self, self.mode) is None:
+            raise ValueError(f"mode {self.mode} needs its settings under '{self.mode}'")
+        return self
 
 
 class Inference(Object):

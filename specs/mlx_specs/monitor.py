@@ -1,8 +1,8 @@
 """Monitor: what to watch of an inference, and what to do about it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mlx_specs.base import Column, Cron, Duration, Name, Object, Strict
 from mlx_specs.model import Metric
@@ -39,6 +39,12 @@ class Performance(Strict):
     at_most: float | None = Field(default=None, description="Alarm above this value.")
     labels: Labels = Field(description="Where labels come from.")
 
+    @model_validator(mode="after")
+    def _has_a_bar(self) -> Self:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("performance needs 'atLeast' or 'atMost'")
+        return self
+
 
 class Window(Strict):
     """Over which rows a judgement is made."""
@@ -57,6 +63,12 @@ class MonitorSpec(Strict):
     window: Window = Field(default=Window(), description="The window of each judgement.")
     schedule: Cron | None = Field(default=None, description="When to look: a cron line in UTC.")
     action: Literal["record", "alert", "retrain"] = Field(default="record", description="What to do when a threshold is crossed.")
+
+    @model_validator(mode="after")
+    def _watches_something(self) -> Self:
+        if self.data_drift is None and self.prediction_drift is None and self.performance is None:
+            raise ValueError("a monitor needs 'dataDrift', 'predictionDrift' or 'performance'")
+        return self
 
 
 class Monitor(Object):

@@ -7,10 +7,30 @@ by ``UNKNOWN`` (see mlx_engine) before it looks.
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.alias_generators import to_camel
+
+PACKAGE = "mlx"
+PROVIDER_VERSION = "0.1.0"
+"""The package of our resources and the version of its plugin: the program asks for it, the provider answers with it."""
+
+
+UNKNOWN_DIGEST = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""A value that is not known before something is applied, as Pulumi's SDK writes it (mlx_engine.host.UNKNOWN)."""
+
+
+def _parsed(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _text(value: dict[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+Parameters = Annotated[dict[str, Any], BeforeValidator(_parsed), PlainSerializer(_text, return_type=str)]
+"""Travels as JSON text: a number in Pulumi's state is a double, and max_features=1 is not max_features=1.0."""
 
 
 class Wire(BaseModel):
@@ -62,7 +82,7 @@ class PreparedDatasetOutputs(PreparedDatasetInputs):
     """data.parquet, relative to the workspace."""
     rows: int = 0
     rejected: int = 0
-    columns: list[ColumnType] = Field(default_factory=list)
+    columns: list[ColumnType] = Field(default_factory=list[ColumnType])
     warnings: list[str] = Field(default_factory=list)
 
 
@@ -72,7 +92,7 @@ class CompiledPipelineInputs(Wire):
     name: str
     home: str
     entry: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: Parameters = Field(default_factory=dict)
     about: About = About()
     code_digest: str = ""
     """Filled in by check: sha256 of the normalised syntax trees of the pipeline's module and the workspace modules it imports."""
@@ -105,7 +125,7 @@ class ModelVersionInputs(Wire):
     model: str
     task: str
     entry: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: Parameters = Field(default_factory=dict)
     code_digest: str = ""
     """Filled in by check, as CompiledPipelineInputs.code_digest."""
     data: PreparedData
@@ -113,7 +133,7 @@ class ModelVersionInputs(Wire):
     features: list[str] | None = None
     split: dict[str, Any]
     algorithm: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Parameters = Field(default_factory=dict)
     seed: int = 0
     predict_at: str | None = None
     libraries: dict[str, str] = Field(default_factory=dict)
@@ -122,7 +142,7 @@ class ModelVersionInputs(Wire):
     home: str
     ir: str
     """Path of the compiled pipeline."""
-    success: list[dict[str, Any]] = Field(default_factory=list)
+    success: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     package: Literal["auto", "onnx", "native"] = "auto"
     retrain_on: list[str] = Field(default_factory=list)
     cpu: int | None = None
@@ -152,6 +172,12 @@ class Version(Wire):
     artifact: str = ""
     artifact_digest: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _unknown_as_a_whole(cls, value: Any) -> Any:
+        """A version that a preview cannot know is one value; each of its parts is unknown then."""
+        return dict.fromkeys(("fingerprint", "version", "artifact", "artifactDigest"), UNKNOWN_DIGEST) if value == UNKNOWN_DIGEST else value
+
     @property
     def exists(self) -> bool:
         """Whether there is a version at all."""
@@ -165,7 +191,7 @@ class ChampionInputs(Wire):
     alias: str = "champion"
     home: str
     candidate: Version
-    success: list[dict[str, Any]] = Field(default_factory=list)
+    success: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     about: About = About()
 
 
@@ -173,6 +199,8 @@ class ChampionOutputs(ChampionInputs):
     """``current`` is what the alias points to now; ``passed`` and ``reasons`` are the verdict on the candidate."""
 
     current: Version = Version()
+    decided: str = ""
+    """The version that the alias was left on when it was last decided; another in the registry means that somebody moved it."""
     passed: bool = False
     reasons: list[str] = Field(default_factory=list)
 
@@ -249,11 +277,24 @@ NOT_IN_DATA_FINGERPRINT = frozenset({"name", "path"})
 def fingerprint(inputs: ModelVersionInputs) -> str:
     """sha256 over what a model version is made of: code, algorithm, parameters, seed, label, split, features, data.
 
-    The name of the model is not in it (two names may share a version's bytes); nor are compute, gates, packaging, paths.
+    ``UNKNOWN_DIGEST`` while a part is not known. The name of the model is not in it (two names may share a version's bytes);
+    nor are compute, gates, packaging, paths.
     """
     parts = inputs.model_dump(mode="json", exclude=set(NOT_IN_FINGERPRINT))
     parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_IN_DATA_FINGERPRINT}
-    return digest(parts)
+    return UNKNOWN_DIGEST if _is_unknown(parts) else digest(parts)
+
+
+def _is_unknown(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_is_unknown(item) for item in cast("dict[str, Any]", value).values())
+    if isinstance(value, list):
+        return any(_is_unknown(item) for item in cast("list[Any]", value))
+    return value == UNKNOWN_DIGEST
+
+
+OUTSIDE_FINGERPRINT = frozenset(to_camel(name) for name in NOT_IN_FINGERPRINT)
+"""The same, as the wire names them."""
 
 
 def digest(value: Any) -> str:

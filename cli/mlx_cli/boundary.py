@@ -1,0 +1,124 @@
+"""The one place where an exception becomes words and an exit code; no traceback ever reaches a person.
+
+An exception of ours that says what to do next carries ``hint``: that convention holds in every package below, so this
+module names none of their classes but those that have an exit code of their own or more than one line to tell.
+"""
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.exceptions import TyperException
+
+DONE, WRONG, CHANGES, BLOCKED, DRIFT, ROLLED_BACK, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
+
+WORDS = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "it is not a whole number",
+    "Input should be a valid number, unable to parse string as a number": "it is not a number",
+    "Input should be": "it must be",
+}
+
+
+class UsageError(Exception):
+    """What was typed cannot be done: what is wrong, and ``hint`` says what to type instead."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def guarded(call: Callable[[], Any]) -> int:
+    """Runs a verb; whatever it raises is told on stderr. The verb's own exit code, or the error's."""
+    try:
+        code = call()
+        sys.stdout.flush()
+        if code == INTERRUPTED:  # Typer makes this code of a KeyboardInterrupt, and says nothing
+            tell("interrupted")
+        return code if isinstance(code, int) else DONE
+    except BrokenPipeError:
+        return reader_left()
+    except (KeyboardInterrupt, typer.Abort):
+        tell("interrupted")
+        return INTERRUPTED
+    except TyperException as error:
+        tell(f"error: {in_words(error.format_message())}", hint=usage_of(error))
+        return WRONG
+    except Exception as error:
+        return explained(error) if hasattr(error, "hint") else unexpected(error)
+
+
+def explained(error: Any) -> int:
+    """An error that the user can act on; with diagnostics, these come first."""
+    from mlx_engine.host import Interrupted, Locked, Refused
+    from mlx_stacks.errors import Blocked, UserError
+
+    if isinstance(error, UserError) and error.diagnostics:
+        from mlx_specs.diagnostics import render
+
+        print("\n".join(render(diagnostic) for diagnostic in error.diagnostics), file=sys.stderr)
+    tell(f"error: {error.args[0] if error.args else error}", hint=error.hint)
+    match error:
+        case Interrupted():
+            return INTERRUPTED
+        case Refused() | Locked() | Blocked():
+            return BLOCKED
+        case _:
+            return WRONG
+
+
+def unexpected(error: Exception) -> int:
+    """A bug of ours: one line, and everything else in a log."""
+    path = write_log(error)
+    what = str(error).splitlines()[0] if str(error) else "no message"
+    tell(f"error: a bug in mlx: {type(error).__name__}: {what}", hint=f"please report it with {path}")
+    return BUG
+
+
+def write_log(error: Exception) -> Path:
+    """The traceback and the command line, in the workspace's logs, else in the temporary folder."""
+    from mlx_specs.layout import LOGS, find_workspace
+
+    name = f"mlx-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    text = f"{' '.join(sys.argv)}\nPython {sys.version}\n\n{''.join(traceback.format_exception(error))}"
+    workspace = find_workspace(Path.cwd())
+    for folder in ([workspace / LOGS] if workspace else []) + [Path(tempfile.gettempdir())]:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+            return folder / name
+        except OSError:
+            continue  # a full or read-only disk must not hide the first error
+    return Path(os.devnull)
+
+
+def reader_left() -> int:
+    """``mlx plan | head``: the reader has seen enough. Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE
+
+
+def in_words(message: str) -> str:
+    """Typer's message without pydantic's vocabulary."""
+    for theirs, ours in WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
+def usage_of(error: TyperException) -> str:
+    """``mlx plan --help``, where the error knows its verb."""
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path} --help says what it takes" if context else ""
+
+
+def tell(message: str, *, hint: str = "") -> None:
+    """A message and its hint, on stderr."""
+    print(message, file=sys.stderr)
+    for line in hint.splitlines():
+        print(f"  hint: {line}", file=sys.stderr)

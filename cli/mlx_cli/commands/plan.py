@@ -1,0 +1,49 @@
+"""``mlx plan``: what an apply would do, and what that means; changes nothing."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlx_cli.boundary import CHANGES, DONE
+from mlx_cli.options import HERE, Env, Folder, Format
+
+
+def command(
+    folder: Folder = HERE,
+    env: Env = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Save the plan to this file, for `mlx apply FILE`.")] = None,
+    detailed_exitcode: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")] = False,
+    output: Format = "text",
+) -> int:
+    """Show what apply would change, object by object, and what that means for data, models and endpoints.
+
+    Direct changes show the fields that differ; indirect ones name what they follow from. Nothing is changed.
+    """
+    import sys
+
+    from mlx_cli.output import paint_for, result, result_json
+    from mlx_cli.progress import quiet
+    from mlx_cli.render.plan import render_plan
+    from mlx_cli.session import opened
+    from mlx_stacks.plan import make_plan
+
+    plan = make_plan(opened(folder, env), quiet)
+    if out is not None:
+        save(plan.to_json(), out)
+    if output == "json":
+        result_json(json.loads(plan.to_json()))
+    else:
+        result(render_plan(plan, paint_for(sys.stdout)))
+    return CHANGES if detailed_exitcode and plan.changed else DONE
+
+
+def save(text: str, path: Path) -> None:
+    """Writes the plan, or says why it cannot be written."""
+    from mlx_cli.boundary import UsageError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", hint="--out takes a file in a folder that exists") from error

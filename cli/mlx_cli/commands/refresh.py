@@ -1,0 +1,35 @@
+"""``mlx refresh``: looks at what there really is."""
+
+from typing import Annotated
+
+import typer
+
+from mlx_cli.boundary import DONE, DRIFT
+from mlx_cli.options import HERE, Env, Folder, Format
+
+
+def command(
+    folder: Folder = HERE,
+    env: Env = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Only look: do not record what was found.")] = False,
+    output: Format = "text",
+) -> int:
+    """Compare what was applied with what is there now, and record it, so that the next plan shows how to put it back.
+
+    Exits 4 when something drifted.
+    """
+    from dataclasses import asdict
+
+    from mlx_cli.output import result, result_json
+    from mlx_cli.progress import quiet
+    from mlx_cli.render.outcome import render_drift
+    from mlx_cli.session import opened
+    from mlx_stacks.apply import refresh
+
+    workspace = opened(folder, env)
+    drifted = refresh(workspace, quiet, preview_only=preview)
+    if output == "json":
+        result_json({"environment": workspace.name, "drift": [asdict(item) for item in drifted]})
+    else:
+        result(render_drift(drifted))
+    return DRIFT if drifted else DONE

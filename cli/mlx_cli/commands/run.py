@@ -1,0 +1,33 @@
+"""``mlx run``: a batch inference, now. It is an apply with a recorded trigger: there is no second path to a change."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from mlx_cli.commands.apply import LockTimeout, carry_out, plan_and_ask
+from mlx_cli.options import HERE, Env, Folder, Format, Yes
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="The batch Inference to run.")],
+    folder: Folder = HERE,
+    env: Env = None,
+    yes: Yes = False,
+    lock_timeout: LockTimeout = 600,
+    output: Format = "text",
+) -> int:
+    """Run a batch inference now, with the champion and the data of this moment.
+
+    This is an apply: what else has changed in the specs is shown and asked for first.
+    """
+    from mlx_cli.session import object_named, opened
+    from mlx_specs.inference import Inference
+    from mlx_stacks.errors import UserError
+
+    workspace = opened(folder, env)
+    node = object_named(workspace, name, ("Inference",))
+    if not isinstance(node.object, Inference) or node.object.spec.mode != "batch":
+        raise UserError(f"{node.id} is not a batch inference", hint=f"ask it for predictions: mlx predict {node.id.split('/')[1]} --data FILE")
+    plan = plan_and_ask(workspace, yes=yes, run={node.id: datetime.now(UTC).isoformat(timespec="seconds")})
+    return carry_out(workspace, plan, message=f"mlx run {name}", lock_timeout=lock_timeout, output=output)

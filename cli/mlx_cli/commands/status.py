@@ -1,0 +1,23 @@
+"""``mlx status``: every object as it is now."""
+
+import sys
+
+from mlx_cli.options import HERE, Env, Folder, Format
+
+
+def command(folder: Folder = HERE, env: Env = None, output: Format = "text") -> int:
+    """Show every object of the environment: whether it is well, what it serves, and where."""
+    from dataclasses import asdict
+
+    from mlx_cli.output import paint_for, result, result_json
+    from mlx_cli.render.outcome import render_status
+    from mlx_cli.session import opened
+    from mlx_stacks.status import status
+
+    workspace = opened(folder, env)
+    objects = status(workspace)
+    if output == "json":
+        result_json({"environment": workspace.name, "objects": [asdict(item) for item in objects]})
+    else:
+        result(render_status(objects, paint_for(sys.stdout)))
+    return 0

@@ -1,0 +1,71 @@
+"""Where text goes: results on stdout, the rest on stderr; colours only on a terminal; columns that line up."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+CODES = {"green": "32", "yellow": "33", "red": "31", "blue": "34", "dim": "2", "bold": "1", "plain": ""}
+
+
+class Paint:
+    """Colours text, or leaves it as it is."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+
+    def __call__(self, text: str, colour: str) -> str:
+        return f"\x1b[{CODES[colour]}m{text}\x1b[0m" if self.enabled and text and CODES[colour] else text
+
+
+PLAIN = Paint(enabled=False)
+
+
+def paint_for(stream: TextIO) -> Paint:
+    """Colours on a terminal, unless NO_COLOR is set (no-color.org)."""
+    return Paint(enabled=stream.isatty() and not os.environ.get("NO_COLOR"))
+
+
+def result(text: str) -> None:
+    """A result that a person reads, on stdout."""
+    print(text)
+
+
+def result_json(value: Any) -> None:
+    """A result that a machine reads, on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def note(text: str) -> None:
+    """What accompanies a result, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def columns(rows: Sequence[Sequence[str]], *, indent: str = "", header: Sequence[str] = ()) -> str:
+    """Rows with aligned columns, two spaces between them and none at the end of a line; an empty column takes no room."""
+    lines = [*([header] if header else []), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    cells = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width] for row in lines]
+    return "\n".join((indent + "  ".join(row)).rstrip() for row in cells)
+
+
+def shown(value: Any, limit: int = 40) -> str:
+    """A value of a spec as one short piece of text."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``2 min 5 s``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 object``, ``2 objects``"""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

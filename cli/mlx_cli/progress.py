@@ -1,0 +1,169 @@
+"""What a person sees while an update runs: a line for each thing that happens, or a live table on a terminal.
+
+Enters: the host's events, from any thread. Leaves: text on stderr, and ``done`` and ``failed`` for whoever asks afterwards.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from mlx_cli.output import Paint, columns, duration, paint_for
+from mlx_engine.host import Event, EventKind, Op, Step
+from mlx_stacks.changes import id_of_urn
+
+VERBS = {
+    "PreparedDataset": "prepare",
+    "CompiledPipeline": "compile",
+    "ModelVersion": "train",
+    "Champion": "judge",
+    "ModelServer": "serve",
+    "BatchPredictions": "score",
+    "Declared": "declare",
+}
+"""What creating or updating a resource means; a type without a row is called by Pulumi's operation."""
+SYMBOLS = {Op.CREATE: "+", Op.CREATE_REPLACEMENT: "~", Op.UPDATE: "~", Op.DELETE: "-", Op.REFRESH: " "}
+"""What is worth a line. Of a replacement only the new resource's creation is; that the old one goes is no news."""
+COLOURS = {"+": "green", "~": "yellow", "-": "red", " ": "plain"}
+WIDTH = 24
+"""Of the column of object ids; a longer id pushes its own line only."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line about one object; ``text`` is empty when there is nothing to say."""
+
+    object: str
+    text: str
+    symbol: str = " "
+    colour: str = "plain"
+
+
+@dataclass
+class Narrator:
+    """Turns events into lines; remembers when each resource was started."""
+
+    clock: Callable[[], float] = time.monotonic
+    started: dict[str, float] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, event: Event) -> Line | None:
+        """The line for an event; None for what is of no interest (what stays the same, the stack itself)."""
+        match event.kind:
+            case EventKind.WAITING:
+                return Line("", event.message)
+            case EventKind.LOG:
+                return Line(owner(event.urn), event.message)
+            case EventKind.STARTED if event.step and is_managed(event.step) and event.step.op in SYMBOLS:
+                return self._begin(event.step)
+            case EventKind.DONE if event.step and event.step.urn in self.started:
+                return self._end(event.step)
+            case EventKind.FAILED if event.step:
+                return self._fail(event.step, event.message)
+            case _:
+                return None
+
+    def _begin(self, step: Step) -> Line:
+        self.started[step.urn] = self.clock()
+        return Line(owner(step.urn), what(step), SYMBOLS[step.op], COLOURS[SYMBOLS[step.op]])
+
+    def _end(self, step: Step) -> Line:
+        self.done.append(f"{owner(step.urn)} {what(step)}")
+        return Line(
+            owner(step.urn), f"{what(step)}: done in {duration(self.clock() - self.started.pop(step.urn))}", SYMBOLS[step.op], COLOURS[SYMBOLS[step.op]]
+        )
+
+    def _fail(self, step: Step, message: str) -> Line:
+        self.started.pop(step.urn, None)
+        self.failed[owner(step.urn)] = message
+        return Line(owner(step.urn), f"{what(step)}: {message}", "x", "red")
+
+
+def is_managed(step: Step) -> bool:
+    """Whether a person thinks of it as a thing: components only group, and a provider is the engine's own affair."""
+    return step.custom and not step.type.startswith("pulumi:")
+
+
+def owner(urn: str) -> str:
+    """The object that a resource belongs to, such as ``Model/delay``; the resource's own name where it belongs to none."""
+    return id_of_urn(urn) or urn.split("::")[-1]
+
+
+def what(step: Step) -> str:
+    """``train``, ``delete``: the step in one word."""
+    if step.op in (Op.CREATE, Op.UPDATE, Op.CREATE_REPLACEMENT):
+        return VERBS.get(step.type.rsplit(":", 1)[-1], step.op.value)
+    return step.op.value
+
+
+class Screen(Protocol):
+    """Where lines are shown."""
+
+    def show(self, line: Line, *, ephemeral: bool) -> None: ...
+    def close(self) -> None: ...
+
+
+class PlainScreen:
+    """A line each, as they come: for CI, pipes and logs."""
+
+    def __init__(self, stream: TextIO, paint: Paint) -> None:
+        self.stream = stream
+        self.paint = paint
+
+    def show(self, line: Line, *, ephemeral: bool) -> None:
+        print("\n".join(lines_of(line, self.paint)), file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def lines_of(line: Line, paint: Paint) -> list[str]:
+    """``  + Model/delay              train``; what the resource itself reports is dim, and more lines stand below the first."""
+    first, *more = line.text.splitlines()
+    colour = line.colour if line.symbol != " " else "dim"
+    head = f"  {paint(line.symbol, line.colour)} {line.object.ljust(WIDTH)} {paint(first, colour)}".rstrip()
+    return [head, *(f"    {''.ljust(WIDTH)} {paint(text, colour)}" for text in more)]
+
+
+class Progress:
+    """``with Progress() as progress: apply(..., on_event=progress)``; on an error it says what was done before."""
+
+    def __init__(self, screen: Screen, narrator: Narrator) -> None:
+        self.screen = screen
+        self.narrator = narrator
+        self.lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        with self.lock:
+            line = self.narrator.tell(event)
+            if line and line.text:
+                self.screen.show(line, ephemeral=event.kind == EventKind.LOG and event.ephemeral)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.screen.close()
+        if error is not None and self.narrator.done:
+            note = columns([["already done:", entry] for entry in self.narrator.done[-20:]], indent="  ")
+            print(f"{note}\nwhat is done is in state; the next mlx apply goes on from there", file=sys.stderr)
+
+
+def progress() -> Progress:
+    """A live table on a terminal, lines elsewhere."""
+    paint = paint_for(sys.stderr)
+    if sys.stderr.isatty():
+        from mlx_cli.live import LiveScreen
+
+        return Progress(LiveScreen(sys.stderr, paint), Narrator())
+    return Progress(PlainScreen(sys.stderr, paint), Narrator())
+
+
+def quiet(event: Event) -> None:
+    """For verbs that are over in a moment: only a wait for somebody else's lock is told."""
+    if event.kind == EventKind.WAITING:
+        print(event.message, file=sys.stderr, flush=True)

@@ -1,0 +1,124 @@
+"""What was done, what there is and what happened before, as a person reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlx_cli.output import PLAIN, Paint, columns, duration, plural
+from mlx_cli.progress import is_managed
+from mlx_cli.render.plan import change_text
+
+if TYPE_CHECKING:
+    from mlx_cli.checks import Check
+    from mlx_engine.host import Result, Step, Update
+    from mlx_stacks.apply import Applied, Drifted
+    from mlx_stacks.status import ObjectStatus
+
+COLOURS = {"Ready": "green", "Done": "green", "Declared": "dim", "NotRun": "dim", "NotApplied": "dim", "WaitingForModel": "yellow", "Challenger": "yellow"}
+"""Green is well, yellow waits for something; what has no row is broken, and red."""
+
+
+def render_applied(applied: Applied) -> str:
+    """``Applied in 12 s: 5 created, 1 updated, 0 deleted`` and what waits or was blocked."""
+    done = [step for step in applied.steps if is_managed(step)]
+    lines = [f"Applied in {duration(applied.seconds)}: {counts(done)}"]
+    lines += [f"  waiting  {line}" for line in applied.waiting]
+    lines += [f"  blocked  {line}" for line in applied.blocked]
+    return "\n".join(lines)
+
+
+def counts(steps: Sequence[Step]) -> str:
+    """How many resources were created, updated and deleted; a replacement is an update."""
+    ops = [str(step.op) for step in steps]
+    return f"{ops.count('create')} created, {updated(ops)} updated, {ops.count('delete')} deleted"
+
+
+def updated(ops: Sequence[str]) -> int:
+    """A replacement is one update, though the engine may report it as two or three steps."""
+    return ops.count("update") + max(ops.count("replace"), ops.count("create-replacement"))
+
+
+def applied_json(environment: str, applied: Applied | None) -> dict[str, Any]:
+    """``mlx schema --output apply``; None: there was nothing to do."""
+    done = [str(step.op) for step in applied.steps if is_managed(step)] if applied else []
+    return {
+        "environment": environment,
+        "created": done.count("create"),
+        "updated": updated(done),
+        "deleted": done.count("delete"),
+        "blocked": list(applied.blocked) if applied else [],
+        "waiting": list(applied.waiting) if applied else [],
+        "seconds": round(applied.seconds, 3) if applied else 0.0,
+    }
+
+
+def render_removal(environment: str, planned: Result, paint: Paint = PLAIN) -> str:
+    """The objects that a destroy would remove."""
+    from mlx_stacks.changes import id_of_urn
+
+    removed = sorted({id_of_urn(step.urn) for step in planned.steps if str(step.op) == "delete"} - {""})
+    rows = [f"  {paint('-', 'red')} {id}" for id in removed]
+    return "\n".join([f"Environment {environment}", "", *rows, "", f"Plan: {len(removed)} to destroy"])
+
+
+def destroyed_json(environment: str, result: Result) -> dict[str, Any]:
+    """``mlx schema --output destroy``"""
+    return {"environment": environment, "deleted": removed_resources(result), "seconds": round(result.duration, 3)}
+
+
+def removed_resources(result: Result) -> int:
+    """How many resources a destroy deleted."""
+    return sum(is_managed(step) and str(step.op) == "delete" for step in result.steps)
+
+
+def render_destroyed(result: Result) -> str:
+    """``Destroyed 12 resources in 1.3 s``"""
+    return f"Destroyed {plural(removed_resources(result), 'resource')} in {duration(result.duration)}"
+
+
+def render_status(objects: Sequence[ObjectStatus], paint: Paint = PLAIN) -> str:
+    """One row an object: what it is, whether it is well, and where it is."""
+    if not objects:
+        return "Nothing is applied yet: mlx apply"
+    lines = columns([(item.id, item.status, item.detail) for item in objects], header=("OBJECT", "STATUS", "DETAIL")).splitlines()
+    return "\n".join([paint(lines[0], "dim"), *(with_colour(line, item.status, paint) for line, item in zip(lines[1:], objects, strict=True))])
+
+
+def with_colour(line: str, status: str, paint: Paint) -> str:
+    """The row with its status coloured."""
+    return line.replace(status, paint(status, COLOURS.get(status.split("(")[0], "red")), 1)
+
+
+def render_history(updates: Sequence[Update]) -> str:
+    """One row an update, the newest first."""
+    if not updates:
+        return "No updates yet: mlx apply"
+    rows = [(when(item.start), item.kind, item.result, duration(item.end - item.start), changed(item), item.message) for item in updates]
+    return columns(rows, header=("WHEN", "VERB", "RESULT", "TOOK", "CHANGES", "MESSAGE"))
+
+
+def when(moment: float) -> str:
+    """In UTC, so that two people who compare notes see the same."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(moment))
+
+
+def changed(update: Update) -> str:
+    """``3 create, 1 update``; what stayed the same is not told."""
+    return ", ".join(f"{number} {op}" for op, number in sorted(update.changes.items()) if op != "same" and number) or "none"
+
+
+def render_drift(drifted: Sequence[Drifted]) -> str:
+    """One row for each thing that is not as it was applied."""
+    if not drifted:
+        return "No drift: everything is as it was applied."
+    rows = [(item.id, text) for item in drifted for text in (["is gone"] if item.gone else [change_text(change) for change in item.changes])]
+    return columns(rows, indent="  ") + f"\n\n{plural(len({item.id for item in drifted}), 'object')} drifted; mlx apply puts them back"
+
+
+def render_checks(checks: Sequence[Check], paint: Paint = PLAIN) -> str:
+    """One row a check; what is wrong is followed by what to do."""
+    rows = [("ok" if check.ok else "bad", check.name, check.detail if check.ok else f"{check.detail}; {check.hint}") for check in checks]
+    lines = columns(rows).splitlines()
+    return "\n".join(line.replace(row[0], paint(row[0], "green" if row[0] == "ok" else "red"), 1) for line, row in zip(lines, rows, strict=True))

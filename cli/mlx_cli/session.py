@@ -1,0 +1,39 @@
+"""The verbs' way into the packages below: the workspace that was asked for, and one of its objects by name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlx_specs.diagnostics import did_you_mean
+from mlx_stacks.errors import UserError
+from mlx_stacks.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from mlx_specs.graph import Node
+
+
+def opened(folder: Path, environment: str | None) -> Workspace:
+    """The workspace at or above ``folder`` for one environment; its warnings are told on stderr."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder", hint="-C takes the workspace's folder")
+    workspace = open_workspace(folder, environment)
+    if workspace.warnings:
+        from mlx_specs.diagnostics import render
+
+        print("\n".join(render(warning) for warning in workspace.warnings), file=sys.stderr)
+    return workspace
+
+
+def object_named(workspace: Workspace, name: str, kinds: tuple[str, ...]) -> Node:
+    """The object of one of ``kinds`` called ``name`` or ``Kind/name``; raises ``UserError`` with what there is."""
+    known = {node.id: node for node in workspace.graph.objects if node.id.split("/")[0] in kinds}
+    found = [node for id, node in known.items() if name in (id, id.split("/")[1])]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(f"{name!r} is the name of {' and '.join(node.id for node in found)}", hint=f"say which: {found[0].id}")
+    close = did_you_mean(name.split("/")[-1], [id.split("/")[1] for id in known])
+    hint = f"there are {', '.join(known)}" if known else "declare one in specs/"
+    raise UserError(f"there is no {' or '.join(kinds)} called {name!r} in environment {workspace.name}{close}", hint=hint)

@@ -1,0 +1,88 @@
+"""Inference: an endpoint, a batch run, or a declared stream."""
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from mlx_specs.base import seconds
+from mlx_specs.inference import Batch, Inference, Realtime
+from mlx_specs.resources import BatchPredictionsInputs, ModelServerInputs, PreparedData, Version
+
+from mlx_components.dataset import DatasetComponent
+from mlx_components.declared import declare
+from mlx_components.model import ModelComponent
+from mlx_components.resource import MlxComponent, MlxResource
+
+SERVER_OUTPUTS = ("url", "boundPort", "pid", "status")
+BATCH_OUTPUTS = ("path", "rows", "status")
+
+
+class InferenceComponent(MlxComponent):
+    """Serves the champion of ``model``; where no such model is declared, it waits."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        *,
+        home: str,
+        model: ModelComponent | None,
+        datasets: Mapping[str, DatasetComponent],
+        requested: str | None = None,
+        deferral: str | None = None,
+    ) -> None:
+        super().__init__(inference, "Inference")
+        self.home = home
+        self.version: Any = model.champion if model else Version().wire()
+        match inference.spec.mode:
+            case _ if deferral:
+                declare(self, inference, "Inference", deferral)
+            case "realtime":
+                self._serve(inference, inference.spec.realtime or Realtime())
+            case "batch":
+                assert inference.spec.batch is not None
+                self._score(inference, inference.spec.batch, datasets[inference.spec.batch.input], requested)
+            case "stream":
+                raise AssertionError("a stream is deferred on every target that has no engine for it")
+            case mode:
+                assert_never(mode)
+
+    def _serve(self, inference: Inference, settings: Realtime) -> None:
+        model, alias = inference.spec.model.split("@")
+        compute = inference.spec.compute
+        declared = ModelServerInputs(
+            name=inference.metadata.name,
+            home=self.home,
+            model=model,
+            alias=alias,
+            version=Version(),
+            port=settings.port,
+            timeout=seconds(settings.timeout),
+            max_rows=settings.max_rows,
+            cpu=compute.cpu if compute else None,
+            memory=compute.memory if compute else None,
+            about=self.about,
+        ).wire()
+        server = MlxResource("ModelServer", inference.metadata.name, {**declared, "version": self.version}, SERVER_OUTPUTS, self.child())
+        self.register_outputs({"url": server.output("url"), "status": server.output("status")})
+
+    def _score(self, inference: Inference, settings: Batch, data: DatasetComponent, requested: str | None) -> None:
+        model, alias = inference.spec.model.split("@")
+        compute = inference.spec.compute
+        declared = BatchPredictionsInputs(
+            name=inference.metadata.name,
+            home=self.home,
+            model=model,
+            alias=alias,
+            version=Version(),
+            input=PreparedData(name=settings.input, digest="", path=""),
+            columns=list(settings.columns),
+            trigger=settings.trigger,
+            requested=requested or "",
+            cpu=compute.cpu if compute else None,
+            memory=compute.memory if compute else None,
+            about=self.about,
+        ).wire()
+        # What the last `mlx run` asked for stays in state until the next one asks again.
+        kept = [] if requested else ["requested"]
+        inputs = {**declared, "version": self.version, "input": data.prepared}
+        batch = MlxResource("BatchPredictions", inference.metadata.name, inputs, BATCH_OUTPUTS, self.child(ignore_changes=kept))
+        self.register_outputs({"path": batch.output("path"), "rows": batch.output("rows"), "status": batch.output("status")})

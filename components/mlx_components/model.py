@@ -1,0 +1,57 @@
+"""Model: a version for each fingerprint, and the alias that the best of them carries."""
+
+from typing import Any
+
+from mlx_specs.base import plain
+from mlx_specs.model import Model
+from mlx_specs.resources import ChampionInputs, ModelVersionInputs, PreparedData, Version
+
+from mlx_components.dataset import DatasetComponent
+from mlx_components.pipeline import PipelineComponent
+from mlx_components.resource import MlxComponent, MlxResource
+
+VERSION_OUTPUTS = ("codeDigest", "libraries", "fingerprint", "version", "runId", "artifact", "artifactDigest", "engine", "metrics")
+CHAMPION_OUTPUTS = ("current", "decided", "passed", "reasons")
+ALIAS = "champion"
+
+
+class ModelComponent(MlxComponent):
+    """``champion`` is the version that endpoints serve; empty while no version has passed its gates."""
+
+    def __init__(self, model: Model, *, home: str, data: DatasetComponent, pipeline: PipelineComponent, protect: bool = False) -> None:
+        super().__init__(model, "Model")
+        self.version = MlxResource("ModelVersion", model.metadata.name, self._version_inputs(model, home, data, pipeline), VERSION_OUTPUTS, self.child())
+        declared = ChampionInputs(
+            model=model.metadata.name, alias=ALIAS, home=home, candidate=Version(), success=[plain(item) for item in model.spec.success], about=self.about
+        ).wire()
+        candidate = {key: self.version.output(key) for key in ("fingerprint", "version", "artifact", "artifactDigest")}
+        self.alias = MlxResource("Champion", f"{model.metadata.name}@{ALIAS}", {**declared, "candidate": candidate}, CHAMPION_OUTPUTS, self.child(protect=protect))
+        self.champion = self.alias.output("current")
+        self.register_outputs({"version": self.version.output("version"), "champion": self.champion, "passed": self.alias.output("passed")})
+
+    def _version_inputs(self, model: Model, home: str, data: DatasetComponent, pipeline: PipelineComponent) -> dict[str, Any]:
+        spec = model.spec
+        declared = ModelVersionInputs(
+            model=model.metadata.name,
+            task=spec.task,
+            entry=pipeline.spec.entry,
+            arguments=pipeline.spec.arguments,
+            data=PreparedData(name=spec.data, digest="", path=""),
+            target=spec.target,
+            features=spec.features,
+            split=plain(spec.split),
+            algorithm=spec.algorithm,
+            parameters=spec.parameters,
+            seed=spec.seed,
+            predict_at=spec.predict_at,
+            home=home,
+            ir="",
+            success=[plain(item) for item in spec.success],
+            package=spec.package,
+            retrain_on=list(spec.retrain_on),
+            cpu=spec.compute.cpu if spec.compute else None,
+            memory=spec.compute.memory if spec.compute else None,
+            about=self.about,
+        ).wire()
+        computed = {"codeDigest": None, "libraries": None, "fingerprint": None}
+        return {**declared, **computed, "data": data.prepared, "ir": pipeline.path}

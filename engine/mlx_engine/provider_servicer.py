@@ -1,0 +1,142 @@
+"""A Python provider behind Pulumi's provider protocol, with a codec that keeps unknowns, secrets, references and old inputs.
+
+The embedded host calls it in process; ``provider_executable`` serves it over gRPC. Exceptions come out as they are.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.struct_pb2 import Struct
+from pulumi.provider.experimental import provider as sdk
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2 as pb
+
+from mlx_engine.provider_codec import BlockingProvider, DiffWithInputs, UpdateWithInputs, encode, wire_value
+from mlx_engine.values import keep_secret
+from mlx_engine.wire import from_struct, to_struct
+
+T = TypeVar("T")
+
+BLOCKING_THREADS = 64
+"""How many operations of blocking providers can run at once; the host's own limit is lower."""
+
+_KINDS = {
+    sdk.PropertyDiffKind.ADD: pb.PropertyDiff.ADD,
+    sdk.PropertyDiffKind.ADD_REPLACE: pb.PropertyDiff.ADD_REPLACE,
+    sdk.PropertyDiffKind.DELETE: pb.PropertyDiff.DELETE,
+    sdk.PropertyDiffKind.DELETE_REPLACE: pb.PropertyDiff.DELETE_REPLACE,
+    sdk.PropertyDiffKind.UPDATE: pb.PropertyDiff.UPDATE,
+    sdk.PropertyDiffKind.UPDATE_REPLACE: pb.PropertyDiff.UPDATE_REPLACE,
+}
+
+
+class Servicer(ProviderServicer):
+    """Construct, Call, GetSchema, GetPluginInfo and Cancel are the SDK's."""
+
+    def __init__(self, provider: sdk.Provider, version: str, engine_address: str = "") -> None:
+        super().__init__([], version, provider, engine_address)
+        self.provider = provider
+
+    async def CheckConfig(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
+        return _checked(request, await self.provider.check_config(_check_request(request)))
+
+    async def Check(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
+        return _checked(request, await self.provider.check(_check_request(request)))
+
+    async def DiffConfig(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
+        return _differed(await self.provider.diff_config(_diff_request(request)))
+
+    async def Diff(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
+        return _differed(await self.provider.diff(_diff_request(request)))
+
+    async def Configure(self, request: pb.ConfigureRequest, context: Any) -> pb.ConfigureResponse:
+        asked = sdk.ConfigureRequest(dict(request.variables), _decoded(request.args), request.acceptSecrets, request.acceptResources)
+        answer = await self.provider.configure(asked)
+        return pb.ConfigureResponse(
+            acceptSecrets=answer.accept_secrets,
+            acceptResources=answer.accept_resources,
+            acceptOutputs=False,  # output values would reach the SDK's codec, which drops what it does not know
+            supportsPreview=answer.supports_preview,
+        )
+
+    async def Invoke(self, request: pb.InvokeRequest, context: Any) -> pb.InvokeResponse:
+        answer = await self.provider.invoke(sdk.InvokeRequest(request.tok, _decoded(request.args)))
+        result: dict[str, Any] = {"return": _encoded(answer.return_value or {}), "failures": _failures(answer.failures)}
+        return pb.InvokeResponse(**result)
+
+    async def Create(self, request: pb.CreateRequest, context: Any) -> pb.CreateResponse:
+        asked = sdk.CreateRequest(request.urn, _decoded(request.properties), request.timeout, request.preview)
+        answer = await self._work(self.provider.create(asked))
+        return pb.CreateResponse(id=answer.resource_id or "", properties=_encoded(answer.properties, request.properties))
+
+    async def Read(self, request: pb.ReadRequest, context: Any) -> pb.ReadResponse:
+        asked = sdk.ReadRequest(request.urn, request.id, _decoded(request.properties), _decoded(request.inputs))
+        answer = await self._work(self.provider.read(asked))
+        return pb.ReadResponse(
+            id=answer.resource_id or "",
+            properties=_encoded(answer.properties, request.inputs, request.properties),
+            inputs=_encoded(answer.inputs, request.inputs),
+        )
+
+    async def Update(self, request: pb.UpdateRequest, context: Any) -> pb.UpdateResponse:
+        olds, news = _decoded(request.olds), _decoded(request.news)
+        ignored = list(request.ignoreChanges)
+        asked = UpdateWithInputs(request.urn, request.id, olds, news, request.timeout, ignored, request.preview)
+        asked.old_inputs = _decoded(request.old_inputs)
+        answer = await self._work(self.provider.update(asked))
+        return pb.UpdateResponse(properties=_encoded(answer.properties, request.news))
+
+    async def Delete(self, request: pb.DeleteRequest, context: Any) -> Any:
+        asked = sdk.DeleteRequest(request.urn, request.id, _decoded(request.properties), request.timeout)
+        await self._work(self.provider.delete(asked))
+        return Empty()
+
+    async def _work(self, operation: Coroutine[Any, Any, T]) -> T:
+        if isinstance(self.provider, BlockingProvider):
+            return await asyncio.to_thread(asyncio.run, operation)
+        return await operation
+
+
+def _check_request(request: pb.CheckRequest) -> sdk.CheckRequest:
+    return sdk.CheckRequest(request.urn, _decoded(request.olds), _decoded(request.news), request.randomSeed)
+
+
+def _checked(request: pb.CheckRequest, answer: sdk.CheckResponse) -> pb.CheckResponse:
+    return pb.CheckResponse(inputs=_encoded(answer.inputs or {}, request.news), failures=_failures(answer.failures))
+
+
+def _diff_request(request: pb.DiffRequest) -> DiffWithInputs:
+    asked = DiffWithInputs(request.urn, request.id, _decoded(request.olds), _decoded(request.news), list(request.ignoreChanges))
+    asked.old_inputs = _decoded(request.old_inputs)
+    return asked
+
+
+def _differed(answer: sdk.DiffResponse) -> pb.DiffResponse:
+    changes = {None: pb.DiffResponse.DIFF_UNKNOWN, True: pb.DiffResponse.DIFF_SOME, False: pb.DiffResponse.DIFF_NONE}[answer.changes]
+    return pb.DiffResponse(
+        replaces=answer.replaces,
+        stables=answer.stables,
+        deleteBeforeReplace=answer.delete_before_replace,
+        changes=changes,
+        diffs=answer.diffs,
+        detailedDiff={key: pb.PropertyDiff(kind=_KINDS[diff.kind], inputDiff=diff.input_diff) for key, diff in answer.detailed_diff.items()},
+        hasDetailedDiff=bool(answer.detailed_diff),
+    )
+
+
+def _failures(failures: list[sdk.CheckFailure] | None) -> list[pb.CheckFailure]:
+    return [pb.CheckFailure(property=failure.property, reason=failure.reason) for failure in failures or ()]
+
+
+def _decoded(struct: Struct) -> dict[str, PropertyValue]:
+    return encode(from_struct(struct))
+
+
+def _encoded(answer: Mapping[str, PropertyValue], *asked: Struct) -> Struct:
+    values = {key: wire_value(value) for key, value in answer.items()}
+    for struct in asked:
+        values = keep_secret(values, from_struct(struct))
+    return to_struct(values)

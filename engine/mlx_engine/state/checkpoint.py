@@ -1,0 +1,146 @@
+"""A stack's checkpoint, version 3: JSON on disk, resources in memory.
+
+A resource's text is made once and kept as long as the resource is: a checkpoint of a thousand resources after each
+operation would otherwise cost more than the operations.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from textwrap import indent
+from typing import Any
+
+from mlx_engine.host import EngineError, Stack, Stale, Unsupported
+from mlx_engine.state.files import files_of
+from mlx_engine.state.resource import Resource, from_state, to_state
+from mlx_engine.state.secrets import Secrets
+
+ENGINE_VERSION = "v3.272.0"
+"""What the manifest says wrote the checkpoint: the SDK whose formats this host follows."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One that was started and is not known to have ended."""
+
+    resource: Resource
+    type: str
+    """``creating``, ``updating``, ``deleting``, ``reading`` or ``importing``."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    resources: Sequence[Resource] = ()
+    pending: Sequence[Operation] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def load_deployment(stack: Stack) -> dict[str, Any]:
+    """The deployment as JSON, {} where the stack has none yet."""
+    path = files_of(stack).checkpoint
+    if not path.exists():
+        return {}
+    try:
+        document = json.loads(path.read_bytes())
+    except json.JSONDecodeError as error:
+        raise EngineError(f"{path}: not JSON: {error}", hint=f"restore {path.name}.bak beside it") from error
+    if document.get("version") != 3:
+        raise Unsupported(f"{path}: a checkpoint of version {document.get('version')} needs the pulumi CLI", hint="this host reads version 3")
+    return document["checkpoint"].get("latest") or {}
+
+
+def salt_of(deployment: Mapping[str, Any]) -> str:
+    """The salt state of the stack's secrets, '' where it has none."""
+    provider: dict[str, Any] = deployment.get("secrets_providers") or {}
+    if provider.get("type", "passphrase") not in ("passphrase", ""):
+        raise Unsupported(f"the secrets provider {provider['type']!r} needs the pulumi CLI", hint="change the stack to a passphrase")
+    state: dict[str, str] = provider.get("state") or {}
+    return state.get("salt", "")
+
+
+def snapshot_of(deployment: Mapping[str, Any], secrets: Secrets) -> Snapshot:
+    resources = [_opened(entry, secrets) for entry in deployment.get("resources") or ()]
+    pending = [Operation(_opened(entry["resource"], secrets), entry["type"]) for entry in deployment.get("pending_operations") or ()]
+    return Snapshot(resources, pending, deployment.get("metadata") or {})
+
+
+def check_serial(expected: str, deployment: Mapping[str, Any]) -> None:
+    """Raises ``Stale`` when the state is not the one that a plan was made against."""
+    actual = serial(deployment)
+    if actual != expected:
+        raise Stale(f"the plan is stale: it was made against state {expected[:8] or 'none'}, which is now {actual[:8] or 'none'}", hint="plan again")
+
+
+def serial(deployment: Mapping[str, Any]) -> str:
+    """sha256 of the canonical resources in state, times left aside; '' for a stack without any."""
+    entries = [_without_times(entry) for entry in deployment.get("resources") or ()]
+    if not entries:
+        return ""
+    ordered = sorted(entries, key=lambda entry: (entry["urn"], entry.get("delete", False), entry.get("id", "")))
+    return hashlib.sha256(json.dumps(ordered, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+class CheckpointText:
+    """Turns snapshots of one stack into checkpoint files."""
+
+    def __init__(self, stack: Stack, secrets: Secrets) -> None:
+        self._stack = stack
+        self._secrets = secrets
+        self._texts: dict[int, tuple[bytes, Resource]] = {}
+        """By identity; the resource is held so that its identity is not given to another."""
+
+    def text(self, snapshot: Snapshot) -> bytes:
+        texts = [(self._texts.get(id(resource)) or self._resource(resource))[0] for resource in snapshot.resources]
+        head, _, tail = (json.dumps(self._frame(snapshot), indent=4, ensure_ascii=False) + "\n").encode().partition(b'"@resources@"')
+        return b"".join((head, b"[\n", b",\n".join(texts), b"\n            ]", tail)) if texts else head
+
+    def entry(self, resource: Resource) -> dict[str, Any]:
+        entry = to_state(resource)
+        for key in ("inputs", "outputs"):
+            if key in entry:
+                entry[key] = self._secrets.sealed(entry[key], resource.urn)
+        return entry
+
+    def _resource(self, resource: Resource) -> tuple[bytes, Resource]:
+        text = indent(json.dumps(self.entry(resource), indent=4, ensure_ascii=False), " " * 16).encode()
+        return self._texts.setdefault(id(resource), (text, resource))
+
+    def _frame(self, snapshot: Snapshot) -> dict[str, Any]:
+        pending = [{"resource": self.entry(operation.resource), "type": operation.type} for operation in snapshot.pending]
+        latest: dict[str, Any] = {"manifest": _manifest()}
+        if self._secrets.salt_state:
+            latest["secrets_providers"] = {"type": "passphrase", "state": {"salt": self._secrets.salt_state}}
+        if snapshot.resources:
+            latest["resources"] = "@resources@"
+        if pending:
+            latest["pending_operations"] = pending
+        latest["metadata"] = dict(snapshot.metadata)
+        return {"version": 3, "checkpoint": {"stack": f"organization/{self._stack.project}/{self._stack.name}", "latest": latest}}
+
+
+def now() -> str:
+    """This instant, as state writes times."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def touched(resource: Resource, *, created: str = "") -> Resource:
+    """The resource as created or changed at this instant."""
+    instant = now()
+    return replace(resource, created=created or instant, modified=instant)
+
+
+def _manifest() -> dict[str, Any]:
+    magic = hashlib.sha256(ENGINE_VERSION.encode()).hexdigest()
+    return {"time": now(), "magic": magic, "version": ENGINE_VERSION}
+
+
+def _opened(entry: Mapping[str, Any], secrets: Secrets) -> Resource:
+    urn = entry.get("urn", "")
+    values = {key: secrets.opened(entry[key], urn) for key in ("inputs", "outputs") if key in entry}
+    return from_state({**entry, **values})
+
+
+def _without_times(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in ("created", "modified", "sourcePosition", "stackTrace")}

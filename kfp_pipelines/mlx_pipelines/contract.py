@@ -1,0 +1,108 @@
+"""What mlx offers to a pipeline, and what a pipeline must leave behind. The one place that says so.
+
+A pipeline takes any subset of :class:`Offered` by name, and beside them parameters of its own, which get their values from
+the Pipeline spec's ``arguments``. It must leave a packaged model in ``artifact_folder`` (the step ``package`` does; so does
+``mlx_runtime.artifact.write_artifact``); what it leaves in ``run_folder`` under the names below is found again.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mlx_specs import layout
+from mlx_specs.resources import ModelVersionInputs
+
+HELD_OUT = "held_out.parquet"
+"""The rows that no training saw, with all columns of the data: gates judge on them, later ones too."""
+ESTIMATOR = "estimator.pickle"
+"""The fitted estimator: packaging again in another format needs no training."""
+METRICS = "metrics.json"
+"""Metrics on the held-out rows, by name."""
+VERDICT = "verdict.json"
+"""What the gate said when the version was made."""
+PLOTS = "plots"
+"""PNG files."""
+REGISTER_STEP = "register"
+
+
+@dataclass(frozen=True)
+class Offered:
+    """The parameters by name; all are str or int, structured ones are JSON text, for KFP turns numbers in a dict into floats."""
+
+    data: str
+    """The prepared rows: a Parquet file, relative to the workspace, which is the working directory of each step."""
+    data_digest: str
+    target: str
+    features: str
+    """JSON list: the columns that the model may use, never empty."""
+    keys: str
+    """JSON list: the columns that identify a row."""
+    event_time: str
+    """The column with a row's moment, or empty."""
+    task: str
+    """classification or regression"""
+    predict_at: str
+    split: str
+    """JSON object as in the spec: by, test, testFrom."""
+    algorithm: str
+    parameters: str
+    """JSON object."""
+    seed: int
+    success: str
+    """JSON list of criteria as in the spec: metric, atLeast, atMost, tolerance."""
+    package: str
+    """auto, onnx or native"""
+    model: str
+    fingerprint: str
+    code_digest: str
+    home: str
+    """The environment's folder; MLflow's store and the registry are below it."""
+    artifact_folder: str
+    run_folder: str
+    about: str
+    """JSON object: description, owner, labels."""
+
+
+NAMES = frozenset(field.name for field in fields(Offered))
+
+
+def offered(inputs: ModelVersionInputs, features: list[str]) -> Offered:
+    """The values for one model version; ``features`` are those of the spec, or all that the data has to offer."""
+    return Offered(
+        data=inputs.data.path,
+        data_digest=inputs.data.digest,
+        target=inputs.target,
+        features=json.dumps(features),
+        keys=json.dumps(inputs.data.keys),
+        event_time=inputs.data.event_time or "",
+        task=inputs.task,
+        predict_at=inputs.predict_at or "",
+        split=json.dumps(inputs.split, sort_keys=True),
+        algorithm=inputs.algorithm,
+        parameters=json.dumps(inputs.parameters, sort_keys=True),
+        seed=int(inputs.seed),
+        success=json.dumps(inputs.success, sort_keys=True),
+        package=inputs.package,
+        model=inputs.model,
+        fingerprint=inputs.fingerprint,
+        code_digest=inputs.code_digest,
+        home=inputs.home,
+        artifact_folder=layout.artifact(inputs.home, inputs.model, inputs.fingerprint).as_posix(),
+        run_folder=layout.run(inputs.home, inputs.model, inputs.fingerprint).as_posix(),
+        about=json.dumps(inputs.about.wire(), sort_keys=True),
+    )
+
+
+def arguments_for(taken: Collection[str], values: Offered, own: Mapping[str, Any]) -> dict[str, Any]:
+    """What the pipeline function is called with: what it takes of ours, and its own arguments."""
+    return {name: value for name, value in asdict(values).items() if name in taken} | dict(own)
+
+
+def default_features(data: Path, inputs: ModelVersionInputs) -> list[str]:
+    """All columns but the target, the keys and the event time."""
+    import pyarrow.parquet as parquet
+
+    left_out = {inputs.target, inputs.data.event_time, *inputs.data.keys}
+    return [name for name in parquet.read_schema(data).names if name not in left_out]

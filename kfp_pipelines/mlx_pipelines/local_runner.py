@@ -1,0 +1,133 @@
+"""``python -m mlx_pipelines.local_runner``: runs one compiled pipeline with KFP's local subprocess runner.
+
+Enters: a JSON request on the first line of stdin, which then stays open: when it closes, the parent is gone, and this
+process ends its whole group. Leaves: JSON events, one a line, on stdout; what steps print goes to stderr, the run's log.
+It is the leader of its own process group, for KFP leaves its children behind when it is interrupted.
+"""
+
+import json
+import logging
+import os
+import re
+import resource
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from mlx_pipelines.process import plain_text
+
+STARTED = re.compile(r"^Executing task '(.+)'$")
+ENDED = re.compile(r"^Task '(.+)' finished with status (SUCCESS|FAILURE)$")
+
+
+def main() -> None:
+    """Reads the request, runs, reports."""
+    request = json.loads(sys.stdin.readline())
+    _end_with_parent(os.dup(0))
+    events = os.fdopen(os.dup(1), "w", buffering=1)
+    log = _print_to_log()
+    logging.getLogger().addFilter(_StepEvents(events))
+    try:
+        _send(events, {"outputs": _run(request)})
+    except Exception as error:  # the border of this process: the parent turns it into words
+        log.write(f"\n{type(error).__name__}: {error}\n")
+        _send(events, {"error": plain_text(str(error)), "type": type(error).__name__})
+        sys.exit(1)
+
+
+def _run(request: dict[str, Any]) -> dict[str, Any]:
+    import yaml
+    from kfp import components, local
+
+    ir = yaml.safe_load(Path(request["ir"]).read_text())
+    pipeline = components.load_component_from_text(yaml.safe_dump(_without_pip_lines(ir)))
+    # workspace_root stays None: KFP removes that folder with all its content after each pipeline.
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=request["root"])
+    if request["memory"]:
+        resource.setrlimit(resource.RLIMIT_DATA, (request["memory"], request["memory"]))
+    task = pipeline(**request["arguments"])
+    return {name: _plain_output(value) for name, value in task.outputs.items()}
+
+
+def _without_pip_lines(ir: dict[str, Any]) -> dict[str, Any]:
+    """Compiling has made sure that what steps install is there; pip itself may not be."""
+    from mlx_pipelines.refusals import has_pip_line
+
+    for executor in ir["deploymentSpec"]["executors"].values():
+        container = executor.get("container", {})
+        if has_pip_line(container.get("command", [])):
+            container["command"] = container["command"][3:]
+    return ir
+
+
+def _plain_output(value: Any) -> Any:
+    if hasattr(value, "uri"):
+        return {"path": value.path, "metadata": value.metadata}
+    return value
+
+
+def _end_with_parent(watched: int) -> None:
+    """The parent holds the other end of our stdin; the kernel closes it however the parent ends."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+
+    def watch() -> None:
+        while os.read(watched, 1024):
+            pass
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _print_to_log() -> TextIO:
+    """Everything that is printed, by KFP, by steps, by libraries, goes to the one log."""
+    log = os.fdopen(os.dup(2), "w", buffering=1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr = _Colourless(log)
+    return log
+
+
+class _Colourless:
+    """A stream that removes colours; KFP writes through whatever sys.stdout is."""
+
+    def __init__(self, log: TextIO) -> None:
+        self._log = log
+
+    def write(self, text: str) -> int:
+        return self._log.write(plain_text(text))
+
+    def flush(self) -> None:
+        self._log.flush()
+
+    def fileno(self) -> int:
+        return self._log.fileno()
+
+    def isatty(self) -> bool:
+        return False
+
+
+class _StepEvents(logging.Filter):
+    """KFP tells of its steps only by log lines on the root logger; handlers it replaces, filters it leaves alone."""
+
+    def __init__(self, events: TextIO) -> None:
+        super().__init__()
+        self._events = events
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = plain_text(record.getMessage())
+        if started := STARTED.match(line):
+            _send(self._events, {"step": started[1], "state": "started", "at": time.monotonic()})
+        elif ended := ENDED.match(line):
+            _send(self._events, {"step": ended[1], "state": "done" if ended[2] == "SUCCESS" else "failed", "at": time.monotonic()})
+        return True
+
+
+def _send(events: TextIO, event: dict[str, Any]) -> None:
+    events.write(json.dumps(event, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The environment and the limits of the processes that compile and run pipelines."""
+
+import os
+import re
+from pathlib import Path
+
+from mlx_pipelines.code import FOLDER
+from mlx_specs.base import QUANTITY
+
+UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS", "LOKY_MAX_CPU_COUNT")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def environment(workspace: Path, threads: int | None = None) -> dict[str, str]:
+    """Ours, with the workspace's modules in front; the working directory is left out, for its code is in no digest."""
+    path = [str(workspace / FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
+    fixed = {
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+        "MPLBACKEND": "Agg",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+    limited = dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else {}
+    return {**os.environ, **fixed, **limited}
+
+
+def in_bytes(quantity: str) -> int:
+    """``"512Mi"`` -> 536870912. The argument has been validated as a Quantity."""
+    match = QUANTITY.match(quantity)
+    assert match is not None, quantity
+    return int(float(match[1]) * UNITS.get(match[2], 1))
+
+
+def plain_text(text: str) -> str:
+    """Without colours."""
+    return ANSI.sub("", text)

@@ -1,0 +1,121 @@
+"""Quick reads of the registry: plain SQL on MLflow's SQLite file, without importing MLflow.
+
+Enters: the workspace and an environment's folder. Leaves: frozen values, or nothing where there is no store yet. Never
+writes. The tables are MLflow's; a test holds every answer here against MLflow's own.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlx_specs import layout
+from mlx_specs.resources import Version
+
+DELETED = "Deleted_Internal"
+"""The stage that MLflow gives to a version that was deleted."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One version in the registry."""
+
+    version: str
+    run_id: str
+    created: int
+    """Milliseconds since 1970."""
+    tags: dict[str, str]
+    aliases: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """What it was made of."""
+        return self.tags.get("mlx.fingerprint", "")
+
+    def reference(self) -> Version:
+        """As an alias or an endpoint refers to it."""
+        return Version(
+            fingerprint=self.fingerprint,
+            version=self.version,
+            artifact=self.tags.get("mlx.artifact", ""),
+            artifact_digest=self.tags.get("mlx.artifact_digest", ""),
+        )
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A registered model's own record."""
+
+    description: str
+    tags: dict[str, str]
+
+
+def database(workspace: Path, home: str) -> Path:
+    """MLflow's file."""
+    return workspace / layout.tracking(home) / "mlflow.db"
+
+
+def find_version(workspace: Path, home: str, model: str, alias: str) -> Version | None:
+    """What an alias points to."""
+    found = [one for one in versions(workspace, home, model) if alias in one.aliases]
+    return found[0].reference() if found else None
+
+
+def find_fingerprint(workspace: Path, home: str, model: str, fingerprint: str) -> Registered | None:
+    """The version that was made of this; the first one, should somebody have copied it."""
+    return next((one for one in versions(workspace, home, model) if one.fingerprint == fingerprint), None)
+
+
+def versions(workspace: Path, home: str, model: str) -> list[Registered]:
+    """All versions of a model, the oldest first."""
+    with _opened(workspace, home) as connection:
+        if connection is None:
+            return []
+        aliases = connection.execute("select version, alias from registered_model_aliases where name = ? order by alias", (model,)).fetchall()
+        tags = connection.execute("select version, key, value from model_version_tags where name = ? order by key", (model,)).fetchall()
+        rows = connection.execute(
+            "select version, run_id, creation_time from model_versions where name = ? and current_stage != ? order by version", (model, DELETED)
+        ).fetchall()
+    return [
+        Registered(
+            version=str(number),
+            run_id=run_id or "",
+            created=created,
+            tags={key: value for of, key, value in tags if of == number},
+            aliases=tuple(alias for of, alias in aliases if of == number),
+        )
+        for number, run_id, created in rows
+    ]
+
+
+def find_model(workspace: Path, home: str, model: str) -> RegisteredModel | None:
+    """The registered model itself."""
+    with _opened(workspace, home) as connection:
+        if connection is None:
+            return None
+        row = connection.execute("select description from registered_models where name = ?", (model,)).fetchone()
+        tags = connection.execute("select key, value from registered_model_tags where name = ?", (model,)).fetchall()
+    return RegisteredModel(row[0] or "", dict(tags)) if row else None
+
+
+def run_metrics(workspace: Path, home: str, run_id: str) -> dict[str, float]:
+    """The metrics of a run."""
+    with _opened(workspace, home) as connection:
+        if connection is None:
+            return {}
+        return dict(connection.execute("select key, value from latest_metrics where run_uuid = ? order by key", (run_id,)).fetchall())
+
+
+@contextlib.contextmanager
+def _opened(workspace: Path, home: str) -> Iterator[sqlite3.Connection | None]:
+    """None where there is no store; one that is there has all its tables."""
+    path = database(workspace, home)
+    if not path.is_file():
+        yield None
+        return
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+    try:
+        yield connection
+    finally:
+        connection.close()

@@ -1,0 +1,185 @@
+"""Runs a compiled pipeline on this machine and tells how it goes.
+
+Enters: an IR file, its arguments, a folder. Leaves: FOLDER/run.log, FOLDER/steps/ with each step's outputs and
+FOLDER/manifest.json; or StepFailed. No process outlives the call, nor the caller's death by kill -9.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mlx_pipelines.compile import IR, read_ir, step_names
+from mlx_pipelines.errors import PipelineError, StepFailed
+from mlx_pipelines.failure import step_failure
+from mlx_pipelines.process import environment, in_bytes
+from mlx_pipelines.refusals import tasks
+
+Report = Callable[[str], None]
+LOG = "run.log"
+METADATA_ONLY = ("system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics")
+"""Artifacts that are allowed to have no file."""
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """One step that ended well."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunOutputs:
+    """``outputs`` are the pipeline function's own: parameter values, and ``{"path", "metadata"}`` of artifacts."""
+
+    steps: tuple[StepRun, ...]
+    outputs: dict[str, Any]
+    folder: Path
+    log: Path
+
+
+def run_pipeline(
+    ir: Path, arguments: Mapping[str, Any], folder: Path, *, workspace: Path, threads: int | None = None, memory: str | None = None, report: Report
+) -> RunOutputs:
+    """Runs all steps one after the other; ``memory`` limits the data segment of each, ``threads`` their numerical libraries."""
+    pipeline = read_ir(ir)
+    started = datetime.now(UTC)
+    _clear(folder)
+    with _runner(ir, arguments, folder, workspace, threads, memory) as process:
+        steps, outputs = _follow(process, pipeline, folder, memory, report)
+    _check_written(pipeline, folder)
+    _write_manifest(pipeline, ir, arguments, folder, started, steps, outputs)
+    return RunOutputs(steps, outputs, folder, folder / LOG)
+
+
+def _clear(folder: Path) -> None:
+    """What an earlier attempt left; other things in the folder stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("steps", "tmp"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir()
+    (folder / "manifest.json").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _runner(ir: Path, arguments: Mapping[str, Any], folder: Path, workspace: Path, threads: int | None, memory: str | None) -> Iterator[subprocess.Popen[str]]:
+    variables = {**environment(workspace, threads), "TMPDIR": str((folder / "tmp").resolve())}
+    command = [sys.executable, "-m", "mlx_pipelines.local_runner"]
+    with (folder / LOG).open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=workspace, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+        )
+    try:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(_request(ir, arguments, folder, memory)) + "\n")
+        process.stdin.flush()
+        yield process
+    finally:
+        _end(process)
+        shutil.rmtree(folder / "tmp", ignore_errors=True)
+
+
+def _request(ir: Path, arguments: Mapping[str, Any], folder: Path, memory: str | None) -> dict[str, Any]:
+    return {
+        "ir": str(ir.resolve()),
+        "arguments": dict(arguments),
+        "root": str((folder / "steps").resolve()),
+        "memory": in_bytes(memory) if memory else None,
+    }
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """The whole group, also after the runner itself has ended: a step may have left children."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+    process.wait()
+
+
+def _follow(process: subprocess.Popen[str], ir: IR, folder: Path, memory: str | None, report: Report) -> tuple[tuple[StepRun, ...], dict[str, Any]]:
+    """Turns the runner's events into lines of progress until it ends."""
+    progress = _Progress(_total(ir), report)
+    assert process.stdout is not None
+    for line in process.stdout:
+        event: dict[str, Any] = json.loads(line)
+        if "outputs" in event:
+            return tuple(progress.done), event["outputs"]
+        if "error" in event:
+            raise _stopped(event, folder, memory)
+        if event["state"] == "failed":
+            raise step_failure(folder / LOG, event["step"], memory)
+        progress.see(event)
+    raise PipelineError("the process that runs the pipeline ended without a word, most often because memory ran out", hint=f"its output is in {folder / LOG}")
+
+
+def _stopped(event: Mapping[str, Any], folder: Path, memory: str | None) -> PipelineError:
+    """The runner itself failed, between steps."""
+    if event["type"] == "MemoryError":
+        return PipelineError(f"out of memory before the first step: the limit is {memory}", hint="raise compute.memory")
+    return PipelineError(f"the run stopped: {event['type']}: {event['error']}", hint=f"the whole output is in {folder / LOG}")
+
+
+class _Progress:
+    """Counts steps and measures them."""
+
+    def __init__(self, total: int | None, report: Report) -> None:
+        self.done: list[StepRun] = []
+        self._of = f"/{total}" if total else ""
+        self._report = report
+        self._started: dict[str, float] = {}
+        self._count = 0
+
+    def see(self, event: Mapping[str, Any]) -> None:
+        step, at = event["step"], event["at"]
+        if event["state"] == "started":
+            self._count += 1
+            self._started[step] = at
+            self._report(f"step {self._count}{self._of} {step} ...")
+            return
+        seconds = round(at - self._started[step], 2)
+        self.done.append(StepRun(step, seconds))
+        self._report(f"step {step} done in {seconds:.1f} s")
+
+
+def _total(ir: IR) -> int | None:
+    """Unknown where a loop decides how often a step runs."""
+    loops = any("parameterIterator" in task or "artifactIterator" in task for _, task in tasks(ir))
+    return None if loops else len(step_names(ir))
+
+
+def _check_written(ir: IR, folder: Path) -> None:
+    """KFP calls a step that never writes its output a success."""
+    for component, spec in ir.get("components", {}).items():
+        step = component.removeprefix("comp-")
+        for name, artifact in spec.get("outputDefinitions", {}).get("artifacts", {}).items():
+            ran = [path.parent for path in folder.glob(f"steps/*/{step}/executor_output.json")]
+            if ran and artifact["artifactType"].get("schemaTitle") not in METADATA_ONLY and not any((path / name).exists() for path in ran):
+                raise StepFailed(step, f"it wrote nothing to its output {name!r}", log=folder / LOG, hint=f"write a file or a folder to {name}.path")
+
+
+def _write_manifest(
+    ir: IR, path: Path, arguments: Mapping[str, Any], folder: Path, started: datetime, steps: tuple[StepRun, ...], outputs: Mapping[str, Any]
+) -> None:
+    """KFP keeps no record of a run and its inputs."""
+    manifest = {
+        "schemaVersion": 1,
+        "pipeline": ir["pipelineInfo"]["name"],
+        "irDigest": path.stem,
+        "arguments": dict(arguments),
+        "started": started.isoformat(timespec="seconds"),
+        "steps": [asdict(step) for step in steps],
+        "outputs": dict(outputs),
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")

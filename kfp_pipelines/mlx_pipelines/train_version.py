@@ -1,0 +1,143 @@
+"""Makes a model version: runs the pipeline, or finds what was trained for the same fingerprint.
+
+Enters: ModelVersionInputs with their fingerprint. Leaves: a packaged artifact, a registered version, and what both are in
+ModelVersionOutputs; or a PipelineError. Repeating it after a kill goes on from what is there.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from mlx_pipelines import contract
+from mlx_pipelines.code import code_parts
+from mlx_pipelines.compile import pipeline_parameters, read_ir
+from mlx_pipelines.errors import PipelineError
+from mlx_pipelines.kept import is_kept, package_kept
+from mlx_pipelines.recording import record_version
+from mlx_pipelines.registry import find_fingerprint, tag_version
+from mlx_pipelines.registry_reads import Registered
+from mlx_pipelines.run import run_pipeline
+from mlx_runtime.artifact import ArtifactError, verify
+from mlx_specs import layout
+from mlx_specs.artifact import ModelFile
+from mlx_specs.resources import ModelVersionInputs, ModelVersionOutputs
+
+Report = Callable[[str], None]
+CODE = "code.json"
+"""Digests of the parts of the code that trained, so that a later plan can name what changed."""
+
+
+def train_version(inputs: ModelVersionInputs, workspace: Path, report: Report) -> ModelVersionOutputs:
+    """Trains, unless a version with this fingerprint is registered and its artifact verifies."""
+    known = find_fingerprint(workspace, inputs.home, inputs.model, inputs.fingerprint)
+    if known is not None and _usable(known, inputs, workspace):
+        report(f"version {known.version} has this fingerprint: nothing is trained")
+        return _outputs(inputs, workspace, known)
+    if known is not None and is_kept(_run_folder(inputs, workspace)):
+        return _package_again(inputs, workspace, known, report)
+    features = inputs.features or contract.default_features(workspace / inputs.data.path, inputs)
+    _run(inputs, features, workspace, report)
+    return _read_back(inputs, features, workspace, report)
+
+
+def repackage(inputs: ModelVersionInputs, old: ModelVersionOutputs, workspace: Path, report: Report) -> ModelVersionOutputs:
+    """The same fitted estimator in another format; nothing is trained."""
+    known = find_fingerprint(workspace, inputs.home, inputs.model, inputs.fingerprint)
+    if known is None:
+        raise PipelineError(f"version {old.version} is not in the registry any more", hint="mlx refresh, then apply: it is trained again")
+    if not is_kept(_run_folder(inputs, workspace)):
+        raise PipelineError(
+            f"version {old.version} cannot be packaged again: its pipeline kept no estimator in {layout.run(inputs.home, inputs.model, inputs.fingerprint)}",
+            hint="use the step mlx_pipelines.steps.package in the pipeline, or change the model so that it is trained again",
+        )
+    return _package_again(inputs, workspace, known, report)
+
+
+def _usable(known: Registered, inputs: ModelVersionInputs, workspace: Path) -> bool:
+    """Registered, packaged as asked, and its bytes are what they were."""
+    reference = known.reference()
+    try:
+        verify(workspace / reference.artifact, reference.artifact_digest)
+    except ArtifactError:
+        return False
+    return known.tags.get("mlx.package") == inputs.package
+
+
+def _package_again(inputs: ModelVersionInputs, workspace: Path, known: Registered, report: Report) -> ModelVersionOutputs:
+    features = inputs.features or contract.default_features(workspace / inputs.data.path, inputs)
+    folder = layout.artifact(inputs.home, inputs.model, inputs.fingerprint)
+    digest = package_kept(
+        _run_folder(inputs, workspace), model=inputs.model, fingerprint=inputs.fingerprint, task=inputs.task, target=inputs.target, features=features,
+        format=inputs.package, folder=workspace / folder, report=report,
+    )  # fmt: skip
+    engine = verify(workspace / folder, digest).engine
+    tag_version(workspace, inputs.home, inputs.model, known.version, {"mlx.artifact_digest": digest, "mlx.engine": engine, "mlx.package": inputs.package})
+    again = find_fingerprint(workspace, inputs.home, inputs.model, inputs.fingerprint)
+    assert again is not None
+    return _outputs(inputs, workspace, again)
+
+
+def _run(inputs: ModelVersionInputs, features: list[str], workspace: Path, report: Report) -> None:
+    ir = workspace / inputs.ir
+    if not ir.is_file():
+        raise PipelineError(f"the compiled pipeline {inputs.ir} is not there", hint="mlx refresh, then apply: it is compiled again")
+    arguments = contract.arguments_for(pipeline_parameters(read_ir(ir)).keys(), contract.offered(inputs, features), inputs.arguments)
+    folder = _run_folder(inputs, workspace)
+    run_pipeline(ir, arguments, folder, workspace=workspace, threads=inputs.cpu, memory=inputs.memory, report=report)
+    (folder / CODE).write_text(json.dumps(code_parts(inputs.entry, workspace, inputs.algorithm), indent=2) + "\n")
+
+
+def _read_back(inputs: ModelVersionInputs, features: list[str], workspace: Path, report: Report) -> ModelVersionOutputs:
+    """A pipeline without the register step is registered here, from the artifact that it left."""
+    made = find_fingerprint(workspace, inputs.home, inputs.model, inputs.fingerprint) or _register_left(inputs, features, workspace)
+    outputs = _outputs(inputs, workspace, made)
+    report(f"version {made.version}: " + ", ".join(f"{name} {value:.3f}" for name, value in outputs.metrics.items() if _is_asked(name, inputs)))
+    return outputs
+
+
+def _register_left(inputs: ModelVersionInputs, features: list[str], workspace: Path) -> Registered:
+    folder = layout.artifact(inputs.home, inputs.model, inputs.fingerprint)
+    if not (workspace / folder).is_dir():
+        raise PipelineError(
+            f"the pipeline {inputs.entry} ended without a packaged model in {folder}",
+            hint="end it with mlx_pipelines.steps.package, or write the artifact to its parameter artifact_folder (mlx_runtime.artifact.write_artifact)",
+        )
+    params = {
+        "algorithm": inputs.algorithm, "seed": str(inputs.seed), "task": inputs.task, "target": inputs.target,
+        "features": json.dumps(features), "split": json.dumps(inputs.split, sort_keys=True),
+    }  # fmt: skip
+    own = {name: str(value) for name, value in {**inputs.parameters, **inputs.arguments}.items()}
+    return record_version(
+        workspace, inputs.home, inputs.model, inputs.fingerprint, artifact=folder.as_posix(), run_folder=_run_folder(inputs, workspace),
+        package=inputs.package, params=params | own, provenance={"mlx.data_digest": inputs.data.digest, "mlx.code_digest": inputs.code_digest},
+        about=inputs.about,
+    )  # fmt: skip
+
+
+def _outputs(inputs: ModelVersionInputs, workspace: Path, made: Registered) -> ModelVersionOutputs:
+    reference = made.reference()
+    described = _verified(workspace, reference.artifact, reference.artifact_digest)
+    return ModelVersionOutputs(
+        **dict(inputs),
+        version=made.version,
+        run_id=made.run_id,
+        artifact=reference.artifact,
+        artifact_digest=reference.artifact_digest,
+        engine=described.engine,
+        metrics=described.metrics,
+    )
+
+
+def _verified(workspace: Path, artifact: str, digest: str) -> ModelFile:
+    try:
+        return verify(workspace / artifact, digest)
+    except ArtifactError as error:
+        raise PipelineError(str(error)) from error
+
+
+def _is_asked(metric: str, inputs: ModelVersionInputs) -> bool:
+    return not inputs.success or any(criterion.get("metric") == metric for criterion in inputs.success)
+
+
+def _run_folder(inputs: ModelVersionInputs, workspace: Path) -> Path:
+    return workspace / layout.run(inputs.home, inputs.model, inputs.fingerprint)

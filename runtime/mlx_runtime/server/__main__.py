@@ -1,0 +1,125 @@
+"""``python -m mlx_runtime.server --folder HOME/endpoints/NAME``: the server process.
+
+It holds its folder's lock for life, so that there is never a second one; it listens before it says so in server.json; it
+stops on SIGTERM after the requests in flight. Its log is its standard error.
+"""
+
+import argparse
+import errno
+import fcntl
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from mlx_runtime.artifact import ArtifactError
+from mlx_runtime.engines import EngineError
+from mlx_runtime.quantity import limit_memory
+from mlx_runtime.server.config import EXIT_LOCKED, HOST, LOCK_FILE, EndpointConfig, ServerRecord, read_config, read_record, write_config, write_record
+from mlx_runtime.server.process import start_time
+
+if TYPE_CHECKING:
+    from mlx_runtime.server.app import Application
+
+BACKLOG = 1024
+logger = logging.getLogger("mlx.server")
+
+
+class StartError(Exception):
+    """Why the server does not start, in a sentence for the log."""
+
+
+def main() -> int:
+    """The process; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="mlx_runtime.server")
+    parser.add_argument("--folder", type=Path, required=True)
+    folder = parser.parse_args().folder.resolve()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with (folder / LOCK_FILE).open("a") as lock:
+        if not _take(lock):
+            logger.error("another server holds %s", folder)
+            return EXIT_LOCKED
+        try:
+            _serve(folder)
+        except (StartError, ArtifactError, EngineError) as error:
+            logger.error("%s", error)
+            return 1
+    return 0
+
+
+def _serve(folder: Path) -> None:
+    config = read_config(folder)
+    if config is None:
+        raise StartError(f"{folder} holds no endpoint.json: run mlx apply")
+    listener = _listen(folder, config)
+    application = _application(folder, config)
+    write_record(folder, ServerRecord(os.getpid(), start_time(os.getpid()) or "", listener.getsockname()[1]))
+    _run(application, listener, config)
+
+
+def _application(folder: Path, config: EndpointConfig) -> "Application":
+    """Loads under the memory limit, after the libraries, which are the same for every model."""
+    from mlx_runtime.server.app import Application
+    from mlx_runtime.server.describe import serving
+    from mlx_runtime.server.held import load_snapshot
+    from mlx_runtime.workspace_code import make_importable
+
+    make_importable(Path(config.workspace))
+    if config.memory:
+        limit_memory(config.memory)
+    try:
+        snapshot = load_snapshot(config)
+    except MemoryError as error:
+        raise StartError(f"the model does not fit into memory ({config.memory}): raise compute.memory of Inference '{config.name}'") from error
+    logger.info("serving %s", serving(snapshot))
+    return Application(snapshot, lambda switched: write_config(folder, switched))
+
+
+def _run(application: "Application", listener: socket.socket, config: EndpointConfig) -> None:
+    import uvicorn
+
+    settings = uvicorn.Config(
+        application, http="httptools", loop="uvloop", lifespan="off", interface="asgi3", ws="none", access_log=False, log_config=None, server_header=False,
+        timeout_keep_alive=65, timeout_graceful_shutdown=config.timeout,
+    )  # fmt: skip
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logger.info("listening on http://%s:%d", *listener.getsockname())
+    uvicorn.Server(settings).run(sockets=[listener])
+    logger.info("stopped")
+
+
+def _listen(folder: Path, config: EndpointConfig) -> socket.socket:
+    """The port asked for, or else the one it had before if that is free, or else any."""
+    if config.port:
+        return _bind(config.port, f"port {config.port} of {HOST} is taken by another process: free it, or change realtime.port of Inference '{config.name}'")
+    previous = read_record(folder)
+    try:
+        return _bind(previous.port if previous else 0, "taken")
+    except StartError:
+        return _bind(0, f"no free port on {HOST}")
+
+
+def _bind(port: int, taken: str) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(taken if error.errno == errno.EADDRINUSE else f"port {port} of {HOST}: {error.strerror}") from error
+    return listener
+
+
+def _take(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""The server's one ASGI callable: which path asks what, and that every request gets an answer in time.
+
+Predictions run in threads, so that health and metrics answer while a large request is scored; only small requests to a
+quick model run on the event loop. Knows nothing of processes, files or ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import ValidationError
+
+from mlx_runtime.artifact import ArtifactError
+from mlx_runtime.engines import EngineError
+from mlx_runtime.server import describe, v1, v2
+from mlx_runtime.server.config import EndpointConfig
+from mlx_runtime.server.counters import Counters
+from mlx_runtime.server.held import Held, Snapshot, load_snapshot
+from mlx_runtime.server.http import Answer, HttpError, Receive, Scope, Send, error_answer, json_answer, read_body, send_answer
+from mlx_runtime.signature import ScoreError
+
+SMALL_BODY = 16 << 10
+"""Bytes; a larger body is decoded and scored in a thread whatever the model."""
+WORKERS = 4
+REFUSED = (HttpError, ScoreError, MemoryError, TimeoutError)
+
+logger = logging.getLogger("mlx.server")
+Infer = Callable[[Held, EndpointConfig, bytes, Mapping[str, str]], Answer]
+Record = Callable[[EndpointConfig], None]
+
+
+class Application:
+    """One endpoint. ``record`` keeps a switched configuration, so that a restart serves the same."""
+
+    def __init__(self, snapshot: Snapshot, record: Record) -> None:
+        self.snapshot = snapshot
+        self._record = record
+        self._counters = Counters()
+        self._switching = asyncio.Lock()
+        self._workers = ThreadPoolExecutor(WORKERS, "score")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        infer = self._inference(scope["path"])
+        if infer:
+            answer = await self._guarded(self._infer(infer, scope, headers, receive), self.snapshot.config.timeout)
+            self._counters.record(answer.version, answer.status, answer.rows, time.perf_counter() - started)
+        else:
+            answer = await self._guarded(self._other(scope, headers, receive), None)
+        await send_answer(answer, send)
+
+    async def _guarded(self, work: Awaitable[Answer], timeout: float | None) -> Answer:
+        """An answer within the timeout, whatever happens."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await work
+        except REFUSED as error:
+            return _refusal(error, self.snapshot.config)
+        except Exception:
+            logger.exception("a request failed")
+            return error_answer(500, "the model failed on these rows; see mlx logs")
+
+    def _inference(self, path: str) -> tuple[Infer, str | None] | None:
+        """How to infer and which version was named, if the path asks for predictions of this endpoint."""
+        name = self.snapshot.config.name
+        if path == f"/v2/models/{name}/infer":
+            return _infer_v2, None
+        if path == f"/v1/models/{name}:predict":
+            return _infer_v1, None
+        if path.startswith(f"/v2/models/{name}/versions/") and path.endswith("/infer"):
+            return _infer_v2, path.split("/")[5]
+        return None
+
+    async def _infer(self, asked: tuple[Infer, str | None], scope: Scope, headers: Mapping[str, str], receive: Receive) -> Answer:
+        infer, version = asked
+        if scope["method"] != "POST":
+            raise HttpError(405, f"{scope['path']} takes POST")
+        body = await read_body(headers, receive)
+        held = self._held(version)
+        config = self.snapshot.config
+        try:
+            if held.quick and len(body) <= SMALL_BODY:
+                return infer(held, config, body, headers)
+            return await asyncio.get_running_loop().run_in_executor(self._workers, infer, held, config, body, headers)
+        except REFUSED as error:
+            return _refusal(error, config, held.version.version)
+
+    def _held(self, version: str | None) -> Held:
+        snapshot = self.snapshot
+        held = snapshot.current if version is None else snapshot.versions.get(version)
+        if held is not None:
+            return held
+        if not snapshot.versions:
+            raise HttpError(503, describe.waiting(snapshot.config))
+        raise HttpError(404, f"version '{version}' is not held here: {', '.join(sorted(snapshot.versions))}")
+
+    async def _other(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Answer:
+        path, method = scope["path"], scope["method"]
+        if path.startswith("/admin/"):
+            return await self._admin(path, method, headers, receive)
+        if method not in ("GET", "HEAD"):
+            raise HttpError(405, f"{path} takes GET")
+        if path == "/metrics":
+            config = self.snapshot.config
+            return Answer(200, self._counters.render(config.name, config.current), "text/plain; version=0.0.4; charset=utf-8")
+        return describe.answer(path, self.snapshot)
+
+    async def _admin(self, path: str, method: str, headers: Mapping[str, str], receive: Receive) -> Answer:
+        """For the process that has the token of endpoint.json."""
+        token = self.snapshot.config.token
+        if not token or not hmac.compare_digest(headers.get("authorization", "").encode(), f"Bearer {token}".encode()):
+            raise HttpError(403, "only mlx itself switches versions: run mlx apply")
+        if (path, method) == ("/admin/identity", "GET"):
+            return json_answer(self._identity())
+        if (path, method) == ("/admin/versions", "POST"):
+            return await self._switch(await read_body(headers, receive))
+        raise HttpError(404, f"{method} {path} is not known")
+
+    def _identity(self) -> dict[str, object]:
+        config = self.snapshot.config
+        return {"name": config.name, "pid": os.getpid(), "current": config.current, "versions": [version.wire() for version in config.versions]}
+
+    async def _switch(self, body: bytes) -> Answer:
+        """Loads beside what is served, then puts the new snapshot in its place between two requests."""
+        try:
+            config = EndpointConfig.model_validate_json(body)
+        except ValidationError as error:
+            raise HttpError(400, f"not an endpoint configuration: {error.error_count()} errors") from error
+        async with self._switching:
+            try:
+                # A thread of its own: the workers may all be busy with requests.
+                snapshot = await asyncio.shield(asyncio.to_thread(load_snapshot, config, self.snapshot))
+            except (ArtifactError, EngineError, MemoryError) as error:
+                logger.error("switch refused: %s", error)
+                raise HttpError(409, str(error) or f"not enough memory for another version (limit {config.memory})") from error
+            self._record(config)
+            self.snapshot = snapshot
+            self._counters.switches += 1
+        logger.info("serving %s", describe.serving(snapshot))
+        return json_answer(self._identity())
+
+
+def _infer_v2(held: Held, config: EndpointConfig, body: bytes, headers: Mapping[str, str]) -> Answer:
+    request = v2.decode(body, headers.get(v2.BINARY_HEADER), held.model, config.max_rows)
+    outputs = held.scorer.score_columns(request.columns, request.rows)
+    encoded, header_length = v2.encode(config.name, held.version.version, held.model, request, outputs)
+    if header_length is None:
+        return Answer(200, encoded, version=held.version.version, rows=request.rows)
+    return Answer(200, encoded, "application/octet-stream", {v2.BINARY_HEADER: str(header_length)}, held.version.version, request.rows)
+
+
+def _infer_v1(held: Held, config: EndpointConfig, body: bytes, headers: Mapping[str, str]) -> Answer:
+    request = v1.decode(body, held.model, config.max_rows)
+    outputs = held.scorer.score_columns(request.columns, request.rows)
+    return Answer(200, v1.encode(held.version.version, outputs), version=held.version.version, rows=request.rows)
+
+
+def _refusal(error: BaseException, config: EndpointConfig, version: str = "") -> Answer:
+    match error:
+        case HttpError():
+            return error_answer(error.status, str(error), version=version)
+        case v2.TooManyRows():
+            return error_answer(413, str(error), version=version)
+        case ScoreError():
+            return error_answer(400, str(error), version=version)
+        case MemoryError():
+            return error_answer(503, f"not enough memory for this request (limit {config.memory}): send fewer rows", version=version)
+        case _:
+            return error_answer(504, f"no answer within {config.timeout} s", version=version)

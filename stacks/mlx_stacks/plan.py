@@ -1,0 +1,178 @@
+"""A plan: what would change, object by object, and what that means. A frozen value that can be saved and applied later.
+
+Enters: a workspace. Leaves: a Plan. Nothing is written: the host previews, and resources only read.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
+
+from mlx_engine.host import OnEvent, Op, Result, Step
+from mlx_specs.graph import Graph
+from mlx_specs.resources import UNKNOWN_DIGEST, digest
+from pydantic import TypeAdapter, ValidationError
+
+from mlx_stacks.changes import COMPONENTS, FieldChange, ObjectSteps, by_object, field_changes
+from mlx_stacks.effects import Effect, meaning, strongest, top_level
+from mlx_stacks.errors import UserError
+from mlx_stacks.program import program
+from mlx_stacks.workspace import Workspace, open_host
+
+FORMAT = 1
+CAUSES = {
+    "sourceDigest": "the source has other rows",
+    "codeDigest": "the pipeline's code changed",
+    "libraries": "library versions changed",
+    "pid": "its server is not running",
+    "current": "its alias was moved by hand",
+    "requested": "asked for by mlx run",
+}
+"""Why a resource changes when nobody changed its object: by the input that differs."""
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """What an apply of this plan may do to one resource."""
+
+    urn: str
+    op: str
+    inputs: str
+    """Digest of the inputs with unknowns left out."""
+    unknown: bool
+    effect: str
+    effect_text: str
+
+
+@dataclass(frozen=True)
+class ObjectChange:
+    """One object of the graph and what happens to it."""
+
+    id: str
+    action: str
+    """create, update, replace, delete or same"""
+    changes: tuple[FieldChange, ...] = ()
+    effect: str = ""
+    effect_text: str = ""
+    indirect: bool = False
+    """Nobody changed it; something it depends on did."""
+    because: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Frozen, JSON. ``serial`` is the state that it was made against."""
+
+    project: str
+    environment: str
+    serial: str
+    objects: tuple[ObjectChange, ...]
+    steps: tuple[PlannedStep, ...]
+    requested: tuple[tuple[str, str], ...] = ()
+    """Objects that `mlx run` asked to run, with the moment."""
+    format: int = FORMAT
+
+    @property
+    def changed(self) -> tuple[ObjectChange, ...]:
+        """The objects to which something happens."""
+        return tuple(item for item in self.objects if item.action != "same")
+
+    @property
+    def summary(self) -> Mapping[str, int]:
+        """How many objects to create, change, destroy, and how many models retrain."""
+        actions = [item.action for item in self.objects]
+        return {
+            "create": actions.count("create"),
+            "change": actions.count("update") + actions.count("replace"),
+            "destroy": actions.count("delete"),
+            "retrain": sum(item.effect == Effect.RETRAIN and item.id.startswith("Model/") for item in self.changed),
+        }
+
+    def to_json(self) -> str:
+        """The plan as a file holds it."""
+        return json.dumps({**asdict(self), "summary": dict(self.summary)}, indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Plan":
+        """Reads a saved plan; raises ``UserError`` when it is none."""
+        try:
+            plan = TypeAdapter(cls).validate_json(text)
+        except ValidationError as error:
+            raise UserError("this is not a plan", hint="make one: mlx plan --out plan.json") from error
+        if plan.format != FORMAT:
+            raise UserError(f"this plan has format {plan.format}, not {FORMAT}", hint="make a new one: mlx plan --out plan.json")
+        return plan
+
+
+def make_plan(workspace: Workspace, on_event: OnEvent, *, run: Mapping[str, str] | None = None) -> Plan:
+    """Previews the program and says what its steps mean."""
+    requested = dict(run or {})
+    result = open_host(workspace).preview(program(workspace.graph, workspace.environment, requested), on_event)
+    return describe(workspace, result, requested)
+
+
+def describe(workspace: Workspace, result: Result, requested: Mapping[str, str]) -> Plan:
+    """The plan that a preview's result amounts to."""
+    grouped = by_object(result.steps)
+    objects = [_object_change(item) for item in grouped]
+    steps = tuple(_planned(step) for step in result.steps if step.op is not Op.SAME)
+    return Plan(workspace.project, workspace.name, result.serial, _with_causes(objects, grouped, workspace.graph), steps, tuple(sorted(requested.items())))
+
+
+def input_digest(step: Step) -> str:
+    """Digest of a step's new inputs, unknowns left out, so that a plan and its apply can be compared."""
+    return digest(_known(dict(step.new_inputs)))
+
+
+def _planned(step: Step) -> PlannedStep:
+    effect, text = meaning(step) if not step.type.startswith(COMPONENTS) and step.type.startswith("mlx:index:") else ("", "")
+    return PlannedStep(step.urn, step.op, input_digest(step), _known(dict(step.new_inputs)) != dict(step.new_inputs), effect, text)
+
+
+def _object_change(item: ObjectSteps) -> ObjectChange:
+    changes = field_changes(item.component) if item.component.op is Op.UPDATE else ()
+    chosen = strongest([meaning(step) for step in item.children])
+    effect, text = chosen or (Effect.METADATA, "metadata only") if changes or item.children else ("", "")
+    if not item.children and changes:
+        text = "metadata only, no retrain" if item.id.startswith("Model/") else "metadata only"
+    return ObjectChange(item.id, _action(item), changes, effect, text, indirect=not changes and _action(item) in ("update", "replace"), note=_note(item))
+
+
+def _action(item: ObjectSteps) -> str:
+    match item.component.op:
+        case Op.CREATE:
+            return "create"
+        case Op.DELETE:
+            return "delete"
+        case Op.UPDATE:
+            return "update"
+        case _:
+            return "update" if item.children else "same"
+
+
+def _note(item: ObjectSteps) -> str:
+    reasons = [str(step.new_inputs.get("reason", "")) for step in item.children if step.type == "mlx:index:Declared"]
+    return f"declared, not run: {reasons[0]}" if reasons else ""
+
+
+def _with_causes(objects: list[ObjectChange], grouped: tuple[ObjectSteps, ...], graph: Graph) -> tuple[ObjectChange, ...]:
+    """Adds to each indirect change what it follows from: its own resources' causes, then changed objects it refers to."""
+    moving = {item.id for item in objects if item.action != "same" and item.effect != Effect.METADATA}
+    explained: list[ObjectChange] = []
+    for item, steps in zip(objects, grouped, strict=True):
+        own = sorted({CAUSES[name] for step in steps.children for name in top_level(step) if name in CAUSES})
+        node = graph.get(item.id)
+        follows = [f"follows {reference}" for reference in (node.references if node else ()) if reference in moving]
+        because = tuple(own + follows) if item.indirect or own else ()
+        explained.append(replace(item, because=because))
+    return tuple(explained)
+
+
+def _known(value: Any) -> Any:
+    """The same value without what is not known yet."""
+    if isinstance(value, dict):
+        return {key: _known(item) for key, item in cast("dict[str, Any]", value).items() if item != UNKNOWN_DIGEST}
+    if isinstance(value, list | tuple):
+        return [_known(item) for item in cast("list[Any]", value)]
+    return value

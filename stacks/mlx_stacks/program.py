@@ -1,0 +1,66 @@
+"""One graph becomes one ordinary Pulumi program."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from mlx_components.dataset import DatasetComponent
+from mlx_components.declared import DeclaredComponent
+from mlx_components.inference import InferenceComponent
+from mlx_components.model import ModelComponent
+from mlx_components.pipeline import PipelineComponent
+from mlx_engine.host import Program
+from mlx_specs.cluster import Cluster
+from mlx_specs.dataset import Dataset
+from mlx_specs.environment import Environment
+from mlx_specs.feature_store import FeatureStore
+from mlx_specs.graph import Graph, Node
+from mlx_specs.inference import Inference
+from mlx_specs.layout import Layout
+from mlx_specs.model import Model
+from mlx_specs.monitor import Monitor
+from mlx_specs.notebook import Notebook
+from mlx_specs.pipeline import Pipeline
+from mlx_specs.support import deferral
+
+
+class Built:
+    """The components of one run, by name; later ones refer to earlier ones."""
+
+    def __init__(self) -> None:
+        self.datasets: dict[str, DatasetComponent] = {}
+        self.pipelines: dict[str, PipelineComponent] = {}
+        self.models: dict[str, ModelComponent] = {}
+
+
+def program(graph: Graph, environment: Environment, run: Mapping[str, str]) -> Program:
+    """A program that declares every object of the graph, in order; ``run`` maps an object's id to the moment it was asked to run."""
+
+    def declare_all() -> None:
+        built = Built()
+        for node in graph.objects:
+            _declare(node, environment, built, run.get(node.id))
+
+    return declare_all
+
+
+def _declare(node: Node, environment: Environment, built: Built, requested: str | None) -> None:
+    home, protect = Layout(environment.metadata.name).home, environment.spec.protect
+    reason = deferral(node.object, environment.spec.target.type)
+    match node.object:
+        case Dataset() as dataset:
+            inputs = {name: built.datasets[name] for name in dataset.spec.inputs}
+            built.datasets[dataset.metadata.name] = DatasetComponent(dataset, home=home, inputs=inputs, protect=protect)
+        case Pipeline() as pipeline:
+            built.pipelines[pipeline.metadata.name] = PipelineComponent(pipeline, home=home)
+        case Model() as model:
+            data, pipeline = built.datasets[model.spec.data], built.pipelines[model.spec.pipeline]
+            built.models[model.metadata.name] = ModelComponent(model, home=home, data=data, pipeline=pipeline, protect=protect)
+        case Inference() as inference:
+            served = built.models.get(inference.spec.model.split("@")[0])
+            InferenceComponent(inference, home=home, model=served, datasets=built.datasets, requested=requested, deferral=reason)
+        case Cluster() | FeatureStore() | Monitor() | Notebook() as other:
+            DeclaredComponent(other, other.kind, reason or "")
+        case Environment():
+            pass  # an environment is the stack itself
+        case _:
+            assert_never(node.object)

@@ -1,0 +1,122 @@
+"""A workspace opened for one environment: its graph, its stack and the host that runs it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import yaml
+from mlx_engine.host import Host, Options, Stack
+from mlx_specs.base import SecretRef
+from mlx_specs.diagnostics import Diagnostic
+from mlx_specs.environment import Environment
+from mlx_specs.graph import Graph
+from mlx_specs.layout import Layout, find_workspace
+from mlx_specs.validate import check
+
+from mlx_stacks.errors import UserError
+
+FILE_BACKEND = "file://"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Everything that a verb needs to know; frozen while it runs."""
+
+    root: Path
+    project: str
+    environment: Environment
+    graph: Graph
+    warnings: tuple[Diagnostic, ...]
+
+    @property
+    def name(self) -> str:
+        """The environment's name, which is the stack's."""
+        return self.environment.metadata.name
+
+    @property
+    def layout(self) -> Layout:
+        """Where this environment's things stand."""
+        return Layout(self.name)
+
+    @property
+    def home(self) -> Path:
+        """The environment's folder."""
+        return self.root / self.layout.home
+
+    @property
+    def stack(self) -> Stack:
+        """The Pulumi stack, with the passphrase of its secrets."""
+        state = self.environment.spec.state
+        folder = self.root / state.backend.removeprefix(FILE_BACKEND)
+        return Stack(self.project, self.name, self.root, folder, passphrase=_passphrase(state.passphrase, self.root))
+
+
+def open_workspace(start: Path, environment: str | None = None) -> Workspace:
+    """Reads and checks the workspace at or above ``start``; raises ``UserError`` with every problem there is."""
+    root = find_workspace(start.resolve())
+    if root is None:
+        raise UserError(f"no workspace at {start.resolve()} or above: no Pulumi.yaml", hint="go to your workspace, or make one with `mlx init`")
+    loaded, _ = check(root, environment)
+    if loaded.graph is None:
+        raise UserError(_count(len(loaded.errors)), diagnostics=loaded.diagnostics)
+    warnings = tuple(item for item in loaded.diagnostics if item.severity != "error")
+    return Workspace(root, _project(root), loaded.environment, loaded.graph, warnings)
+
+
+def open_host(workspace: Workspace, *, lock_timeout: float = 0.0, message: str = "") -> Host:
+    """The embedded host, unless the environment or MLX_HOST asks for the pulumi CLI."""
+    chosen = os.environ.get("MLX_HOST") or workspace.environment.spec.host
+    options = Options(parallel=workspace.environment.spec.parallel, lock_timeout=lock_timeout, message=message)
+    match chosen:
+        case "embedded":
+            return _embedded(workspace, options)
+        case "pulumi":
+            from mlx_engine.cli_host import cli_host
+
+            return cli_host(workspace.stack, options)
+        case other:
+            raise UserError(f"MLX_HOST is {other!r}", hint="use embedded or pulumi")
+
+
+def _embedded(workspace: Workspace, options: Options) -> Host:
+    from mlx_engine.embedded import embedded_host
+    from mlx_provider.provider import MlxProvider
+    from mlx_specs.resources import PACKAGE
+
+    return embedded_host(workspace.stack, options, {PACKAGE: lambda log: MlxProvider(workspace.root, log)})
+
+
+def _count(problems: int) -> str:
+    return "1 problem in the specs" if problems == 1 else f"{problems} problems in the specs"
+
+
+def _project(root: Path) -> str:
+    try:
+        declared = yaml.safe_load((root / "Pulumi.yaml").read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{root / 'Pulumi.yaml'}: {error}", hint="it needs at least `name: NAME` and `runtime: python`") from error
+    name = cast("dict[str, object]", declared).get("name") if isinstance(declared, dict) else None
+    if not isinstance(name, str):
+        raise UserError(f"{root / 'Pulumi.yaml'}: no name", hint="it needs at least `name: NAME` and `runtime: python`")
+    return name
+
+
+def _passphrase(reference: SecretRef | None, root: Path) -> str:
+    if reference is None:
+        return ""
+    if reference.env is not None:
+        return _from_variable(reference.env)
+    assert reference.file is not None, "validate refuses other references for a passphrase"
+    path = root / reference.file
+    try:
+        return path.read_text().rstrip("\n")
+    except OSError as error:
+        raise UserError(f"state.passphrase: cannot read {path}: {error.strerror}", hint="create the file, or point to another") from error
+
+
+def _from_variable(name: str) -> str:
+    value = os.environ.get(name)
+    if value is None:
+        raise UserError(f"state.passphrase: the environment variable {name} is not set", hint=f"export {name}=...")
+    return value

@@ -1,0 +1,46 @@
+"""``mlx init`` starts a workspace that is right, and never overwrites one."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from mlx_cli.templates import REFERENCE
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_an_empty_workspace_is_valid(mlx, workspace: Path) -> None:
+    outcome = mlx("validate", "-C", workspace)
+    assert (outcome.code, outcome.out) == (0, "0 objects in environment local: no errors\n")
+
+
+def test_the_flights_are_the_reference_workspace_under_a_new_name(mlx, tmp_path: Path) -> None:
+    outcome = mlx("init", tmp_path / "My Flights", "--template", "flights", "-o", "json")
+    made = json.loads(outcome.out)
+    assert (made["name"], made["files"]) == ("my-flights", sorted([*REFERENCE, ".gitignore"]))
+    same = [path for path in REFERENCE if (tmp_path / "My Flights" / path).read_text() == (ROOT / path).read_text()]
+    assert same == [path for path in REFERENCE if path != "Pulumi.yaml"]
+    assert mlx("validate", "-C", tmp_path / "My Flights").code == 0
+
+
+def test_nothing_is_overwritten(mlx, workspace: Path) -> None:
+    before = {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()}
+    outcome = mlx("init", workspace, "--template", "flights")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith(f"error: {workspace} already has .gitignore, Pulumi.yaml, specs/schema/mlx.json, ")
+    assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
+
+
+def test_every_spec_of_the_reference_workspace_is_in_the_template() -> None:
+    there = {str(path.relative_to(ROOT)) for folder in ("specs", "stacks") for path in (ROOT / folder).glob("*.yaml")}
+    assert there - set(REFERENCE) == set()
+
+
+def test_the_wheel_packs_the_reference_workspace(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {path: archive.read(f"mlx_cli/templates/flights/{path}") for path in REFERENCE}
+    assert packed == {path: (ROOT / path).read_bytes() for path in REFERENCE}

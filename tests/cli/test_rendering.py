@@ -1,0 +1,177 @@
+"""Everything that a person reads of a plan, an update, a status or a history stands in goldens/."""
+
+from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
+
+import pytest
+
+from mlx_cli.checks import Check
+from mlx_cli.output import PLAIN, Paint, columns, duration, shown
+from mlx_cli.progress import Narrator, PlainScreen, Progress
+from mlx_cli.render.outcome import render_applied, render_checks, render_destroyed, render_drift, render_history, render_removal, render_status
+from mlx_cli.render.plan import render_plan
+from mlx_engine.host import Event, EventKind, Op, Result, Step, Update
+from mlx_stacks.apply import Applied, Drifted
+from mlx_stacks.changes import FieldChange
+from mlx_stacks.plan import ObjectChange, Plan
+from mlx_stacks.status import ObjectStatus
+
+Golden = Callable[[str, str], None]
+
+
+def plan(*objects: ObjectChange) -> Plan:
+    return Plan("flights", "local", "", objects, ())
+
+
+FIRST = plan(
+    ObjectChange("Dataset/flights", "create", effect="replace data", effect_text="prepare"),
+    ObjectChange("Pipeline/tabular", "create", effect="redeploy", effect_text="compile"),
+    ObjectChange("Model/delay", "create", effect="retrain", effect_text="train"),
+    ObjectChange("Inference/delay-api", "create", effect="redeploy", effect_text="start the endpoint"),
+    ObjectChange("Monitor/delay-watch", "create", effect="metadata only", effect_text="no retrain, no restart", note="declared, not run: monitors come later"),
+)
+SECOND = plan(
+    ObjectChange("Dataset/flights", "same"),
+    ObjectChange(
+        "Model/delay",
+        "update",
+        changes=(FieldChange("parameters.max_depth", 6, 8), FieldChange("parameters.l2", None, 0.5), FieldChange("parameters.warm", True, None)),
+        effect="retrain",
+        effect_text="retrain",
+    ),
+    ObjectChange(
+        "Inference/delay-api", "update", effect="redeploy", effect_text="switch to the new version, no restart", indirect=True, because=("follows Model/delay",)
+    ),
+    ObjectChange(
+        "Monitor/delay-watch", "update", changes=(FieldChange("dataDrift.threshold", 0.2, 0.1),), effect="metadata only", effect_text="no retrain, no restart"
+    ),
+    ObjectChange("Dataset/old", "delete", effect="replace data", effect_text="the prepared rows are deleted"),
+)
+LONG = plan(
+    ObjectChange(
+        "Dataset/flights",
+        "update",
+        changes=(FieldChange("prepare[0].sql", "select *\nfrom flights " * 9, "select 1"),),
+        effect="replace data",
+        effect_text="prepare again",
+    )
+)
+
+
+@pytest.mark.parametrize(("name", "value"), [("first", FIRST), ("second", SECOND), ("same", plan(ObjectChange("Dataset/flights", "same"))), ("long", LONG)])
+def test_a_plan_reads_as_recorded(name: str, value: Plan, golden: Golden) -> None:
+    golden(f"plan-{name}.txt", render_plan(value) + "\n")
+
+
+def test_colours_change_no_letter_of_a_plan() -> None:
+    coloured = render_plan(SECOND, Paint(enabled=True))
+    plain = coloured
+    for code in ("\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1m", "\x1b[0m"):
+        plain = plain.replace(code, "")
+    assert coloured != plain == render_plan(SECOND, PLAIN)
+
+
+def urn(kind: str, type: str, name: str) -> str:
+    return f"urn:pulumi:local::flights::mlx:components:{kind}$mlx:index:{type}::{name}"
+
+
+def step(op: Op, kind: str, type: str, name: str) -> Step:
+    return Step(op, urn(kind, type, name), f"mlx:index:{type}", name, custom=True)
+
+
+def ticks() -> Callable[[], float]:
+    """A clock that moves 1.5 seconds at each look."""
+    moments: Iterator[float] = (1.5 * number for number in range(1000))
+    return lambda: next(moments)
+
+
+def told(events: Sequence[Event]) -> str:
+    stream = StringIO()
+    progress = Progress(PlainScreen(stream, PLAIN), Narrator(ticks()))
+    for event in events:
+        progress(event)
+    return stream.getvalue()
+
+
+def test_progress_reads_as_recorded(golden: Golden) -> None:
+    train, serve = step(Op.CREATE_REPLACEMENT, "Model", "ModelVersion", "delay"), step(Op.UPDATE, "Inference", "ModelServer", "delay-api")
+    judge, old = step(Op.CREATE, "Model", "Champion", "delay@champion"), step(Op.DELETE, "Dataset", "PreparedDataset", "old")
+    stack = Step(Op.CREATE, "urn:pulumi:local::flights::pulumi:pulumi:Stack::flights-local", "pulumi:pulumi:Stack", "flights-local", custom=False)
+    events = [
+        Event(EventKind.WAITING, message="waiting for the update of ann@host (pid 12, 3 minutes ago)"),
+        Event(EventKind.STARTED, stack),
+        Event(EventKind.STARTED, Step(Op.CREATE, "urn:pulumi:local::flights::pulumi:providers:mlx::default", "pulumi:providers:mlx", "default", custom=True)),
+        Event(EventKind.STARTED, train),
+        Event(EventKind.LOG, urn=train.urn, message="step 3/8 train", ephemeral=True),
+        Event(EventKind.DONE, train),
+        Event(EventKind.STARTED, step(Op.REPLACE, "Model", "ModelVersion", "delay")),
+        Event(EventKind.STARTED, step(Op.DELETE_REPLACED, "Model", "ModelVersion", "delay")),
+        Event(EventKind.STARTED, judge),
+        Event(EventKind.DONE, judge),
+        Event(EventKind.STARTED, serve),
+        Event(EventKind.FAILED, serve, message="port 8080 is taken\n  hint: choose another, or leave it out"),
+        Event(EventKind.STARTED, old),
+        Event(EventKind.DONE, old),
+        Event(EventKind.STARTED, step(Op.SAME, "Pipeline", "CompiledPipeline", "tabular")),
+    ]
+    golden("progress.txt", told(events))
+
+
+def test_what_was_done_before_a_failure_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    train = step(Op.CREATE, "Model", "ModelVersion", "delay")
+    with pytest.raises(KeyboardInterrupt), Progress(PlainScreen(StringIO(), PLAIN), Narrator(ticks())) as progress:
+        progress(Event(EventKind.STARTED, train))
+        progress(Event(EventKind.DONE, train))
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "  already done:  Model/delay train\nwhat is done is in state; the next mlx apply goes on from there\n"
+
+
+def test_an_outcome_reads_as_recorded(golden: Golden) -> None:
+    steps = (
+        step(Op.CREATE, "Model", "ModelVersion", "delay"),
+        step(Op.UPDATE, "Inference", "ModelServer", "delay-api"),
+        step(Op.SAME, "Dataset", "PreparedDataset", "flights"),
+    )
+    waiting = ("Inference/other-api: WaitingForModel(other@champion)",)
+    blocked = ("Model/delay: version 3 stays a challenger: roc_auc 0.61 is below 0.65",)
+    golden("applied.txt", render_applied(Applied(steps, blocked, waiting, 75.2)) + "\n")
+    removed = Result([step(Op.DELETE, "Model", "ModelVersion", "delay"), step(Op.DELETE, "Model", "Champion", "delay@champion")], duration=0.42)
+    golden("destroyed.txt", f"{render_removal('local', removed)}\n\n{render_destroyed(removed)}\n")
+
+
+def test_a_status_reads_as_recorded(golden: Golden) -> None:
+    objects = [
+        ObjectStatus("Dataset/flights", "Ready", "336,776 rows"),
+        ObjectStatus("Model/delay", "Challenger", "version 2 did not pass: roc_auc 0.61 is below 0.65; version 1 stays champion"),
+        ObjectStatus("Inference/delay-api", "WaitingForModel(delay@champion)", "http://127.0.0.1:8080"),
+        ObjectStatus("Monitor/delay-watch", "Declared", "monitors come later"),
+    ]
+    golden("status.txt", render_status(objects) + "\n" + render_status([]) + "\n")
+
+
+def test_a_history_reads_as_recorded(golden: Golden) -> None:
+    updates = [
+        Update("destroy", "succeeded", 1_700_000_100.0, 1_700_000_101.5, "mlx destroy", {"delete": 9}, {}),
+        Update("update", "failed", 1_700_000_000.0, 1_700_000_075.0, "mlx apply", {"create": 7, "same": 2}, {}),
+    ]
+    golden("history.txt", render_history(updates) + "\n" + render_history([]) + "\n")
+
+
+def test_drift_reads_as_recorded(golden: Golden) -> None:
+    drifted = [Drifted("Inference/delay-api", True, ()), Drifted("Model/delay", False, (FieldChange("current.version", "2", "1"),))]
+    golden("drift.txt", render_drift(drifted) + "\n\n" + render_drift([]) + "\n")
+
+
+def test_checks_read_as_recorded(golden: Golden) -> None:
+    golden("checks.txt", render_checks([Check("python", True, "3.11.7"), Check("disk", False, "0.1 GiB free", "make room: at least 2 GiB")]) + "\n")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (125, "2 min 5 s")])
+def test_a_duration_is_as_exact_as_it_matters(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_columns_line_up_and_long_values_are_cut() -> None:
+    assert columns([("a", "bb"), ("ccc", "d")], indent=" ", header=("X", "Y")) == " X    Y\n a    bb\n ccc  d"
+    assert columns([]) == ""
+    assert (shown("x" * 50), shown({"a": [1]}), shown("a\n  b")) == ("x" * 39 + "…", '{"a": [1]}', "a b")

@@ -1,0 +1,162 @@
+"""Every verb on a workspace that is really applied: trains, serves and scores; exit codes and published JSON are checked.
+
+Nothing cheaper will do: what is tested is that the verbs fit the engine's, the registry's and the server's real answers.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mlx_cli.outputs import OUTPUTS
+
+ENDPOINT, BATCH, MODEL = "Inference/tumour-api", "Inference/tumour-batch", "Model/tumour"
+
+
+def checked(verb: str, text: str) -> Any:
+    """The value of a verb's ``-o json``, which has the published shape."""
+    value = json.loads(text)
+    jsonschema.validate(value, OUTPUTS[verb])
+    return value
+
+
+def in_a_process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The real executable, as CI runs it."""
+    return subprocess.run([sys.executable, "-m", "mlx_cli", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def applied(new_tiny: Path) -> Iterator[Path]:
+    """The tiny workspace, applied; destroyed at the end, which is a test of its own."""
+    made = in_a_process(new_tiny, "apply", "--yes", "-o", "json", "--message", "the first")
+    try:
+        assert made.returncode == 0, made.stderr
+        assert checked("apply", made.stdout)["created"] >= 6
+        yield new_tiny
+    finally:
+        gone = in_a_process(new_tiny, "destroy", "--yes", "-o", "json")
+        assert gone.returncode == 0, gone.stderr
+        assert checked("destroy", gone.stdout)["deleted"] >= 6
+
+
+def test_a_second_apply_has_nothing_to_do_and_asks_nothing(applied: Path) -> None:
+    again = in_a_process(applied, "apply")
+    assert (again.returncode, again.stdout) == (0, "No changes: environment local is as the specs say (5 objects).\n")
+
+
+def test_a_plan_without_changes_exits_0_even_when_asked_for_detail(mlx, applied: Path) -> None:
+    outcome = mlx("plan", "-C", applied, "--detailed-exitcode", "-o", "json")
+    plan = checked("plan", outcome.out)
+    assert (outcome.code, plan["summary"]) == (0, {"create": 0, "change": 0, "destroy": 0, "retrain": 0})
+
+
+def test_a_changed_parameter_is_a_retrain_with_the_endpoint_behind_it(mlx, applied: Path, tmp_path: Path) -> None:
+    with edited(applied, "C: 1.0", "C: 2.0"):
+        outcome = mlx("plan", "-C", applied, "--detailed-exitcode", "--out", tmp_path / "plan.json")
+    assert outcome.code == 2
+    rows = [" ".join(line.split()) for line in outcome.out.splitlines()]
+    assert "~ Model/tumour parameters.C 1.0 -> 2.0 => retrain" in rows
+    assert any(row.startswith(f"~ {ENDPOINT} follows Model/tumour") for row in rows)
+
+
+def test_a_saved_plan_that_no_longer_holds_is_refused_with_exit_3(mlx, applied: Path, tmp_path: Path) -> None:
+    with edited(applied, "C: 1.0", "C: 2.0"):
+        assert mlx("plan", "-C", applied, "--out", tmp_path / "plan.json").code == 0
+    with edited(applied, "C: 1.0", "C: 3.0"):
+        outcome = mlx("apply", tmp_path / "plan.json", "-C", applied)
+    assert (outcome.code, outcome.out) == (3, "")
+    assert "hint: something changed since; plan again" in outcome.err
+
+
+@contextmanager
+def edited(folder: Path, old: str, new: str) -> Iterator[None]:
+    """The specs with one change, put back at the end."""
+    specs = folder / "specs" / "tiny.yaml"
+    before = specs.read_text()
+    specs.write_text(before.replace(old, new))
+    try:
+        yield
+    finally:
+        specs.write_text(before)
+
+
+def test_status_shows_every_object(mlx, applied: Path) -> None:
+    objects = checked("status", mlx("status", "-C", applied, "-o", "json").out)["objects"]
+    assert {item["id"]: item["status"] for item in objects} == {
+        "Dataset/tumours": "Ready",
+        "Pipeline/tabular": "Ready",
+        MODEL: "Ready",
+        ENDPOINT: "Ready",
+        BATCH: "Done",
+    }
+    assert mlx("status", "-C", applied).out.startswith("OBJECT")
+
+
+def test_predict_answers_a_row_for_each_row(mlx, applied: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("radius,texture\n" + "12.5,16\n" * 25)
+    answer = checked("predict", mlx("predict", "tumour-api", "--data", rows, "-C", applied, "-o", "json").out)
+    assert (answer["endpoint"], answer["rows"], len(answer["predictions"])) == ("tumour-api", 25, 25)
+    text = mlx("predict", ENDPOINT, "--data", rows, "-C", applied).out
+    assert text.splitlines()[-1] == "… 25 rows in all; -o json prints every one"
+
+
+def test_predict_of_a_wrong_file_says_what_the_model_reads(mlx, applied: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("radius\n1\n")
+    outcome = mlx("predict", "tumour-api", "--data", rows, "-C", applied)
+    assert (outcome.code, outcome.err) == (1, "error: column 'texture' is missing\n  hint: the model reads radius, texture\n")
+
+
+def test_run_scores_the_batch_again(mlx, applied: Path) -> None:
+    outcome = mlx("run", "tumour-batch", "-C", applied, "-o", "json")
+    assert outcome.code == 0, outcome.err
+    assert checked("run", outcome.out)["updated"] == 1
+
+
+def test_history_tells_each_update(mlx, applied: Path) -> None:
+    updates = checked("history", mlx("history", "-C", applied, "-o", "json").out)["updates"]
+    assert updates[-1]["message"] == "the first"
+    assert len(mlx("history", "-C", applied, "-n", "1").out.splitlines()) == 2
+
+
+def test_refresh_finds_no_drift_where_there_is_none(mlx, applied: Path) -> None:
+    outcome = mlx("refresh", "-C", applied, "-o", "json")
+    assert (outcome.code, checked("refresh", outcome.out)["drift"]) == (0, [])
+
+
+def test_cancel_says_that_there_is_no_lock(mlx, applied: Path) -> None:
+    outcome = mlx("cancel", "-C", applied, "--yes", "-o", "json")
+    assert outcome.code == 0
+    assert checked("cancel", outcome.out)["message"]
+
+
+@pytest.mark.parametrize("name", ["tumour", "tumour-api"])
+def test_logs_of_a_run_and_of_a_server_can_be_read(name: str, mlx, applied: Path) -> None:
+    outcome = mlx("logs", name, "-C", applied, "-n", "5")
+    assert outcome.code == 0
+    assert 1 <= len(outcome.out.splitlines()) <= 5
+
+
+def test_doctor_finds_nothing_wrong(mlx, applied: Path) -> None:
+    outcome = mlx("doctor", "-C", applied, "-o", "json")
+    checks = checked("doctor", outcome.out)
+    assert (outcome.code, [check for check in checks["checks"] if not check["ok"]]) == (0, [])
+
+
+def test_validate_prints_what_is_published(mlx, applied: Path) -> None:
+    value = checked("validate", mlx("validate", "-C", applied, "--resolved", "-o", "json").out)
+    assert (value["valid"], [item["id"] for item in value["objects"]].count(MODEL)) == (True, 1)
+    assert "C: 1.0  # specs/tiny.yaml:" in mlx("validate", "-C", applied, "--resolved").out
+
+
+def test_schema_prints_each_kind(mlx) -> None:
+    assert json.loads(mlx("schema", "Model").out)["title"] == "Model"
+    assert json.loads(mlx("schema").out)["title"] == "mlx object"
+    assert json.loads(mlx("schema", "-o", "plan").out)["title"] == "mlx plan -o json"

@@ -1,0 +1,144 @@
+"""Wrong input gives a message and a hint, never a traceback, whatever the verb."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlx_cli.main import VERBS
+
+ARGUMENTS: dict[str, list[str]] = {"run": ["nothing"], "predict": ["nothing", "--data", "rows.json"], "logs": ["nothing"]}
+IN_A_WORKSPACE = [verb for verb in VERBS if verb not in ("init", "schema", "doctor")]
+YES = {"cancel", "destroy", "apply", "run"}
+
+
+def line(verb: str, folder: Path) -> list[str]:
+    """A complete command line for the verb."""
+    return [verb, *ARGUMENTS.get(verb, []), *(["--yes"] if verb in YES else []), "-C", str(folder)]
+
+
+@pytest.mark.parametrize("verb", IN_A_WORKSPACE)
+def test_outside_a_workspace_every_verb_says_how_to_make_one(verb: str, mlx, tmp_path: Path) -> None:
+    outcome = mlx(*line(verb, tmp_path))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == f"error: no workspace at {tmp_path} or above: no Pulumi.yaml\n  hint: go to your workspace, or make one with `mlx init`\n"
+
+
+@pytest.mark.parametrize("verb", IN_A_WORKSPACE)
+def test_an_environment_that_does_not_exist_is_named_with_those_that_do(verb: str, mlx, tiny: Path) -> None:
+    outcome = mlx(*line(verb, tiny), "--env", "lokal")
+    told = outcome.out + outcome.err
+    assert outcome.code == 1
+    assert "'lokal'" in told
+    assert "local" in told.replace("lokal", "")
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("verb", ["run", "predict", "logs"])
+def test_an_object_that_does_not_exist_is_named_with_those_that_do(verb: str, mlx, tiny: Path) -> None:
+    outcome = mlx(*line(verb, tiny))
+    kinds = "Inference or Model" if verb == "logs" else "Inference"
+    assert outcome.code == 1
+    assert f"error: there is no {kinds} called 'nothing' in environment local" in outcome.err
+    assert "Inference/tumour-api" in outcome.err
+
+
+@pytest.mark.parametrize("verb", IN_A_WORKSPACE)
+def test_specs_with_errors_are_told_with_their_places(verb: str, mlx, tiny: Path) -> None:
+    specs = tiny / "specs" / "tiny.yaml"
+    specs.write_text(specs.read_text().replace("target: malignant", "targt: malignant"))
+    outcome = mlx(*line(verb, tiny))
+    assert outcome.code == 1
+    assert "specs/tiny.yaml:25:3: error: unknown field 'targt', did you mean 'target'?\n      targt: malignant\n" in outcome.out + outcome.err
+
+
+WRONG_LINES = [
+    ["paln"],
+    ["--evn", "x"],
+    ["plan", "--evn", "x"],
+    ["plan", "-o", "yaml"],
+    ["plan", "too", "much"],
+    ["predict"],
+    ["predict", "tumour-api"],
+    ["history", "-n", "none"],
+    ["apply", "no-such-plan.json"],
+    ["schema", "Modle"],
+    ["schema", "-o", "plam"],
+    ["init", "--template", "empy"],
+]
+
+
+def test_a_wrong_command_line_is_told_with_what_to_type(mlx, tiny: Path, golden) -> None:
+    told: list[str] = []
+    for arguments in WRONG_LINES:
+        outcome = mlx(*arguments)
+        assert (outcome.code, outcome.out) == (1, ""), arguments
+        told.append(f"$ mlx {' '.join(arguments)}\n{outcome.err}")
+    golden("wrong-command-lines.txt", "\n".join(told))
+
+
+def test_a_folder_that_is_not_there_is_named(mlx, tmp_path: Path) -> None:
+    outcome = mlx("plan", "-C", tmp_path / "gone")
+    assert (outcome.code, outcome.err) == (1, f"error: {tmp_path / 'gone'} is not a folder\n  hint: -C takes the workspace's folder\n")
+
+
+def test_without_a_terminal_a_change_needs_yes(mlx, tiny: Path) -> None:
+    outcome = mlx("cancel", "-C", tiny)
+    assert (outcome.code, outcome.err) == (1, "error: this changes things and there is no terminal to ask on\n  hint: look at mlx plan, then say --yes\n")
+
+
+def test_a_saved_plan_that_is_none_is_refused(mlx, tiny: Path) -> None:
+    (tiny / "plan.json").write_text("{}")
+    outcome = mlx("apply", tiny / "plan.json", "-C", tiny)
+    assert (outcome.code, outcome.err) == (1, "error: this is not a plan\n  hint: make one: mlx plan --out plan.json\n")
+
+
+def test_an_endpoint_that_does_not_run_is_told_with_its_status(mlx, tiny: Path) -> None:
+    rows = tiny / "rows.json"
+    rows.write_text("[]")
+    outcome = mlx("predict", "tumour-api", "--data", rows, "-C", tiny)
+    assert (outcome.code, outcome.err) == (
+        1,
+        "error: Inference/tumour-api does not answer: NotApplied (declared, not applied yet)\n  hint: mlx status shows what it waits for\n",
+    )
+
+
+def test_only_a_batch_can_be_run(mlx, tiny: Path) -> None:
+    outcome = mlx("run", "tumour-api", "-C", tiny)
+    assert (outcome.code, outcome.err) == (
+        1,
+        "error: Inference/tumour-api is not a batch inference\n  hint: ask it for predictions: mlx predict tumour-api --data FILE\n",
+    )
+
+
+def test_a_log_that_does_not_exist_is_told(mlx, tiny: Path) -> None:
+    outcome = mlx("logs", "tumour", "-C", tiny)
+    assert (outcome.code, outcome.err) == (
+        1,
+        "error: Model/tumour has no log in environment local\n  hint: mlx status shows what runs; a batch inference tells its progress in mlx apply\n",
+    )
+
+
+def test_doctor_tells_what_is_missing_and_what_to_do(mlx, tmp_path: Path) -> None:
+    outcome = mlx("doctor", "-C", tmp_path)
+    assert outcome.code == 1
+    assert outcome.out.splitlines()[-1] == f"bad  workspace  none at {tmp_path} or above; make one: mlx init"
+
+
+def test_doctor_points_to_validate_where_specs_are_wrong(mlx, tiny: Path) -> None:
+    (tiny / "specs" / "tiny.yaml").write_text("kind: Modle\n")
+    outcome = mlx("doctor", "-C", tiny)
+    assert outcome.code == 1
+    assert outcome.out.splitlines()[-1].startswith("bad  specs      ")
+    assert "mlx validate tells each with its place" in outcome.out
+
+
+def test_mlx_env_chooses_the_environment_and_a_wrong_one_is_told(tiny: Path) -> None:
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mlx_cli", "validate"], cwd=tiny, env={**os.environ, "MLX_ENV": "prod"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "prod" in done.stdout

@@ -1,0 +1,78 @@
+"""Packaged models and servers, shared by the tests of the runtime."""
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_flights import Packaged, boosted_regression, boosting, flights, forest, late, logistic, server_inputs
+
+from mlx_runtime.columns import to_frame
+from mlx_runtime.package import package
+from mlx_runtime.server import lifecycle
+from mlx_specs.resources import Version
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that stands for a user's workspace."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "kfp_pipelines").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pack(workspace: Path) -> Callable[..., Packaged]:
+    """Fits an estimator on made flights and packages it under ``workspace``."""
+
+    def packed(name: str, estimator: Any, data: pyarrow.Table, labels: np.ndarray, task: str = "classification", format: Any = "auto") -> Packaged:
+        estimator.fit(to_frame(data), labels)
+        folder = workspace / "models" / name
+        digest = package(
+            estimator=estimator, data=data, labels=labels.tolist(), model="delay", fingerprint=name, task=task, target="late", format=format,
+            folder=folder, metrics={"accuracy": 0.5},
+        )  # fmt: skip
+        return Packaged(estimator, data, labels, folder, digest)
+
+    return packed
+
+
+@pytest.fixture(scope="session")
+def models(pack: Callable[..., Packaged]) -> Callable[[str], Packaged]:
+    """The named models that several tests use, each made once."""
+
+    @cache
+    def named(name: str) -> Packaged:
+        data = flights()
+        if name == "regression":
+            return pack(name, boosted_regression(), data, data["hour"].to_numpy() * 10.0 + late(data), "regression")
+        labels = late(data)
+        makers = {"boosting": boosting, "shallow": lambda: boosting(max_depth=2), "forest": forest, "logistic": logistic}
+        return pack(name, makers[name](), data, labels)
+
+    return named
+
+
+Serve = Callable[..., tuple[Path, lifecycle.Running]]
+
+
+@pytest.fixture(scope="module")
+def serve(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Brings a server up for a module's tests; all of them are stopped at its end."""
+    folders = list[Path]()
+
+    def serving(name: str, version: Version | None = None, **settings: Any) -> tuple[Path, lifecycle.Running]:
+        folder = tmp_path_factory.mktemp("endpoint")
+        folders.append(folder)
+        return folder, lifecycle.ensure(folder, server_inputs(name, version, **settings), workspace)
+
+    yield serving
+    for folder in folders:
+        lifecycle.stop(folder)
