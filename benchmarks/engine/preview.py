@@ -95,7 +95,7 @@ def run_on_mocks(program: Callable[[], None]) -> None:
 def executable(folder: str) -> Path:
     script = Path(folder) / "pulumi-resource-files"
     lines = [f"#!{sys.executable}", "import sys", f"sys.path[:0] = {sys.path[:2]!r}"]
-    lines += ["from file_provider import FileProvider", "from mlx_engine.provider_executable import serve", "serve(FileProvider, 'files', '1.0.0')"]
+    lines += ["from file_provider import FileProvider", "from mlx_engine.serve import serve", "serve(FileProvider, 'files', '1.0.0')"]
     script.write_text("\n".join(lines) + "\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return Path(folder)

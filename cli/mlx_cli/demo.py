@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlx_cli.output import columns, duration, paint_for, shown
+from mlx_cli.output import cell, columns, duration, paint_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = "specs/delay.yaml"
+PLAN = ".mlx/plan.json"
 FLIGHTS = [
     {"month": 12, "weekday": 1, "hour": 18, "sched_dep_time": 1830, "sched_arr_time": 2110, "carrier": "EV", "origin": "EWR", "dest": "ORD", "distance": 719.0},
     {"month": 9, "weekday": 2, "hour": 6, "sched_dep_time": 600, "sched_arr_time": 905, "carrier": "DL", "origin": "JFK", "dest": "ATL", "distance": 760.0},
@@ -57,12 +58,12 @@ def start_clean() -> None:
 
 def from_specs_to_predictions() -> None:
     """validate, plan, apply, status; a second plan finds nothing to do."""
-    tell("Five YAML documents of data, a model, an endpoint and a batch stand in specs/. Are they right?")
+    tell("Data, a model, an endpoint, a batch and a monitor are written down in specs/. Are they right?")
     mlx("validate")
     tell("What would be made of them?")
-    mlx("plan")
-    tell("Make it so: prepare the data, run the pipeline, register the model, serve it, score December.")
-    mlx("apply", "--yes")
+    mlx("plan", "--out", PLAN)
+    tell("Do exactly that: prepare the data, run the pipeline, register the model, serve it, score December.")
+    mlx("apply", PLAN)
     mlx("status")
     tell("The same specs again: nothing to do.")
     mlx("plan", "--detailed-exitcode")
@@ -89,7 +90,7 @@ def read_the_batch() -> None:
     tell(f"The batch scored {fields['rows']:,} flights of December into {fields['path']}:")
     table = parquet.read_table(ROOT / fields["path"]).slice(0, 5)
     kept = [name for name in table.column_names if "fingerprint" not in name]
-    print(columns([[shown(row[name]) for name in kept] for row in table.to_pylist()], header=kept))
+    print(columns([[cell(row[name]) for name in kept] for row in table.to_pylist()], header=kept))
 
 
 def what_a_change_means() -> None:

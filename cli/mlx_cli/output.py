@@ -57,6 +57,11 @@ def shown(value: Any, limit: int = 40) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def cell(value: Any) -> str:
+    """A value of a table of rows: figures with six digits, which is more than a person compares."""
+    return f"{value:.6g}" if isinstance(value, float) else shown(value)
+
+
 def duration(seconds: float) -> str:
     """``0.4 s``, ``12 s``, ``2 min 5 s``."""
     if seconds < 9.95:

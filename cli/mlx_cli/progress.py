@@ -15,16 +15,16 @@ from mlx_cli.output import Paint, columns, duration, paint_for
 from mlx_engine.host import Event, EventKind, Op, Step
 from mlx_stacks.changes import id_of_urn
 
-VERBS = {
-    "PreparedDataset": "prepare",
-    "CompiledPipeline": "compile",
-    "ModelVersion": "train",
-    "Champion": "judge",
-    "ModelServer": "serve",
-    "BatchPredictions": "score",
-    "Declared": "declare",
+WORDS = {
+    "PreparedDataset": ("prepare", "delete the rows"),
+    "CompiledPipeline": ("compile", "delete"),
+    "ModelVersion": ("train", "leave the version to the registry"),
+    "Champion": ("judge", "remove the alias"),
+    "ModelServer": ("serve", "stop"),
+    "BatchPredictions": ("score", "delete the predictions"),
+    "Declared": ("declare", "forget"),
 }
-"""What creating or updating a resource means; a type without a row is called by Pulumi's operation."""
+"""What bringing about and removing a resource means; a type without a row is called by Pulumi's operation."""
 SYMBOLS = {Op.CREATE: "+", Op.CREATE_REPLACEMENT: "~", Op.UPDATE: "~", Op.DELETE: "-", Op.REFRESH: " "}
 """What is worth a line. Of a replacement only the new resource's creation is; that the old one goes is no news."""
 COLOURS = {"+": "green", "~": "yellow", "-": "red", " ": "plain"}
@@ -94,10 +94,15 @@ def owner(urn: str) -> str:
 
 
 def what(step: Step) -> str:
-    """``train``, ``delete``: the step in one word."""
-    if step.op in (Op.CREATE, Op.UPDATE, Op.CREATE_REPLACEMENT):
-        return VERBS.get(step.type.rsplit(":", 1)[-1], step.op.value)
-    return step.op.value
+    """``train``, ``remove the alias``: the step in words."""
+    make, remove = WORDS.get(step.type.rsplit(":", 1)[-1], (step.op.value, step.op.value))
+    match step.op:
+        case Op.CREATE | Op.UPDATE | Op.CREATE_REPLACEMENT:
+            return make
+        case Op.DELETE:
+            return remove
+        case _:
+            return step.op.value
 
 
 class Screen(Protocol):

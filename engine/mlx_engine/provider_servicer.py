@@ -1,6 +1,6 @@
 """A Python provider behind Pulumi's provider protocol, with a codec that keeps unknowns, secrets, references and old inputs.
 
-The embedded host calls it in process; ``provider_executable`` serves it over gRPC. Exceptions come out as they are.
+The embedded host calls it in process; ``serve`` serves it over gRPC. Exceptions come out as they are.
 """
 
 import asyncio

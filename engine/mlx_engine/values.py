@@ -94,7 +94,7 @@ def refuse_unsupported(value: Any, where: str) -> None:
 
 
 def differing_paths(old: Any, new: Any) -> list[str]:
-    """The property paths at which two values differ, secret marks left aside, sorted."""
+    """The property paths at which two values differ, sorted; secret marks left aside, and a key that is null is one that is not there."""
     return sorted(_differences(revealed(old), revealed(new), ""))
 
 
@@ -106,7 +106,7 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         before, after = cast("Values", old), cast("Values", new)
         for key in before.keys() | after.keys():
-            yield from _differences(before.get(key, _ABSENT), after.get(key, _ABSENT), joined(path, key))
+            yield from _differences(before.get(key), after.get(key), joined(path, key))
     elif isinstance(old, list) and isinstance(new, list):
         yield from _list_differences(cast("list[Any]", old), cast("list[Any]", new), path)
     elif isinstance(old, bool) != isinstance(new, bool) or old != new:

@@ -54,5 +54,5 @@ def _own_lines(lines: list[str]) -> str:
 
 def _out_of_memory(log: Path, step: str, memory: str | None, *, killed: bool) -> StepFailed:
     limit = f"; the limit is {memory}" if memory else ""
-    message = "it was killed without a Python error, most often because memory ran out" if killed else "out of memory"
+    message = "it ended without a Python error; most often memory ran out and it was killed" if killed else "out of memory"
     return StepFailed(step, message + limit, log=log, hint=f"raise compute.memory, or train on fewer rows; the whole output is in {log}")

@@ -37,9 +37,14 @@ class Rival:
 def judge_version(home: str, model: str, candidate: Version, champion: Version | None, success: Sequence[Mapping[str, Any]], workspace: Path) -> Verdict:
     """The verdict on the candidate.
 
-    A champion that cannot be scored on these rows is not compared with: the bars decide, and a reason says so.
+    A champion that cannot be scored on these rows is not compared with: the bars decide, and a reason says so. Without
+    criteria every version passes; without held-out rows, which a user's pipeline need not leave, none passes any.
     """
+    if not success:
+        return Verdict(True, (), {})
     rows = _held_out(workspace, home, model, candidate)
+    if rows is None:
+        return Verdict(False, (f"it cannot be judged: its run left no {HELD_OUT} in {layout.run(home, model, candidate.fingerprint)}",), {})
     scorer = _open(workspace, candidate)
     compares = any(criterion.get("tolerance") is not None for criterion in success)
     rival = _score_champion(workspace, champion, scorer, rows) if compares and _is_rival(champion, candidate) else Rival()
@@ -50,14 +55,9 @@ def judge_version(home: str, model: str, candidate: Version, champion: Version |
     return replace(verdict, reasons=(*verdict.reasons, rival.obstacle)) if rival.obstacle else verdict
 
 
-def _held_out(workspace: Path, home: str, model: str, candidate: Version) -> pyarrow.Table:
+def _held_out(workspace: Path, home: str, model: str, candidate: Version) -> pyarrow.Table | None:
     path = workspace / layout.run(home, model, candidate.fingerprint) / HELD_OUT
-    if not path.is_file():
-        raise PipelineError(
-            f"the held-out rows of version {candidate.version} are gone: {path}",
-            hint="change the model, or remove the version's artifact and apply: it is trained again",
-        )
-    return read(path)
+    return read(path) if path.is_file() else None
 
 
 def _open(workspace: Path, version: Version) -> Scorer:

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import resource
+import shutil
 import signal
 import sys
 import threading
@@ -26,7 +27,7 @@ ENDED = re.compile(r"^Task '(.+)' finished with status (SUCCESS|FAILURE)$")
 def main() -> None:
     """Reads the request, runs, reports."""
     request = json.loads(sys.stdin.readline())
-    _end_with_parent(os.dup(0))
+    _end_with_parent(os.dup(0), request["temporary"])
     events = os.fdopen(os.dup(1), "w", buffering=1)
     log = _print_to_log()
     logging.getLogger().addFilter(_StepEvents(events))
@@ -69,7 +70,7 @@ def _plain_output(value: Any) -> Any:
     return value
 
 
-def _end_with_parent(watched: int) -> None:
+def _end_with_parent(watched: int, temporary: str) -> None:
     """The parent holds the other end of our stdin; the kernel closes it however the parent ends."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -77,6 +78,7 @@ def _end_with_parent(watched: int) -> None:
     def watch() -> None:
         while os.read(watched, 1024):
             pass
+        shutil.rmtree(temporary, ignore_errors=True)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()

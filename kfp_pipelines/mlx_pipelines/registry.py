@@ -48,7 +48,7 @@ def register(workspace: Path, home: str, model: str, version: Version, run: Run,
     """
     found = find_fingerprint(workspace, home, model, version.fingerprint)
     if found is not None:
-        return found
+        return _repeated(workspace, home, model, found, version, tags)
     mlflow = client(workspace, home)
     describe(workspace, home, model, about)
     run_id = _record_run(mlflow, workspace, home, model, version.fingerprint, run)
@@ -58,6 +58,16 @@ def register(workspace: Path, home: str, model: str, version: Version, run: Run,
     made = find_fingerprint(workspace, home, model, version.fingerprint)
     assert made is not None
     return made
+
+
+def _repeated(workspace: Path, home: str, model: str, found: Registered, version: Version, tags: Mapping[str, str]) -> Registered:
+    """Trained again because its artifact was lost: the version stays and points to the new bytes."""
+    if found.reference().artifact_digest == version.artifact_digest:
+        return found
+    tag_version(workspace, home, model, found.version, {**tags, "mlx.artifact": version.artifact, "mlx.artifact_digest": version.artifact_digest})
+    again = find_fingerprint(workspace, home, model, version.fingerprint)
+    assert again is not None
+    return again
 
 
 def set_alias(workspace: Path, home: str, model: str, alias: str, version: str) -> None:

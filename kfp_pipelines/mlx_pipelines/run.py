@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -64,15 +65,16 @@ def run_pipeline(
 def _clear(folder: Path) -> None:
     """What an earlier attempt left; other things in the folder stay."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("steps", "tmp"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir()
+    shutil.rmtree(folder / "steps", ignore_errors=True)
+    (folder / "steps").mkdir(exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _runner(ir: Path, arguments: Mapping[str, Any], folder: Path, workspace: Path, threads: int | None, memory: str | None) -> Iterator[subprocess.Popen[str]]:
-    variables = {**environment(workspace, threads), "TMPDIR": str((folder / "tmp").resolve())}
+    # KFP leaves a folder in TMPDIR for each step. Not below the run's folder: a socket's path may have 108 characters.
+    temporary = tempfile.mkdtemp(prefix="mlx-run-")
+    variables = {**environment(workspace, threads), "TMPDIR": temporary}
     command = [sys.executable, "-m", "mlx_pipelines.local_runner"]
     with (folder / LOG).open("w") as log:
         process = subprocess.Popen(
@@ -80,18 +82,19 @@ def _runner(ir: Path, arguments: Mapping[str, Any], folder: Path, workspace: Pat
         )
     try:
         assert process.stdin is not None
-        process.stdin.write(json.dumps(_request(ir, arguments, folder, memory)) + "\n")
+        process.stdin.write(json.dumps(_request(ir, arguments, folder, memory, temporary)) + "\n")
         process.stdin.flush()
         yield process
     finally:
         _end(process)
-        shutil.rmtree(folder / "tmp", ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _request(ir: Path, arguments: Mapping[str, Any], folder: Path, memory: str | None) -> dict[str, Any]:
+def _request(ir: Path, arguments: Mapping[str, Any], folder: Path, memory: str | None, temporary: str) -> dict[str, Any]:
     return {
         "ir": str(ir.resolve()),
         "arguments": dict(arguments),
+        "temporary": temporary,
         "root": str((folder / "steps").resolve()),
         "memory": in_bytes(memory) if memory else None,
     }

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow
+from threadpoolctl import threadpool_limits
 
 from mlx_runtime.artifact import write_artifact
 from mlx_runtime.columns import frame_of, to_columns
@@ -59,12 +60,13 @@ def package(
     ``data`` are held-out rows with the feature columns only, in the order in which the estimator was fitted; ``labels``
     are theirs: the artifact's example shows one row of each of two labels.
     """
-    rows = to_columns(data)
-    description = ModelFile(
-        model=model, fingerprint=fingerprint, task=task, target=target, inputs=_inputs(estimator, data, rows), outputs=[], classes=_classes(estimator, task),
-        engine="native", engine_file="", example=_example(data, labels), metrics=dict(metrics),
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as temporary:
+    # One thread: on shared cores OpenMP's threads wait for each other, and a prediction takes many times longer.
+    with tempfile.TemporaryDirectory() as temporary, threadpool_limits(1):
+        rows = to_columns(data)
+        description = ModelFile(
+            model=model, fingerprint=fingerprint, task=task, target=target, inputs=_inputs(estimator, data, rows), outputs=[],
+            classes=_classes(estimator, task), engine="native", engine_file="", example=_example(data, labels), metrics=dict(metrics),
+        )  # fmt: skip
         described, engine_file = _choose(estimator, _evenly(rows), description, format, Path(temporary), report)
         return write_artifact(folder, described, {described.engine_file: engine_file})
 

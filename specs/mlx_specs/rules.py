@@ -50,8 +50,16 @@ def _dangling(node: Node, reference: Reference, names: Sequence[str], draught: D
     if reference.id in draught.elsewhere:
         message = f"{reference.kind} '{reference.name}' does not exist in environment '{draught.chosen.name}'"
         return node.problem(reference.path, "reference", message, f"it names environments: {listing(draught.elsewhere[reference.id])}")
+    if node.object.kind == "Inference" and reference.kind == "Model" and not did_you_mean(reference.name, names):
+        return _awaited(node, reference)
     hint = there_are(names)
     return node.problem(reference.path, "reference", f"there is no {reference.kind} '{reference.name}'{did_you_mean(reference.name, names)}", hint)
+
+
+def _awaited(node: Node, reference: Reference) -> Diagnostic:
+    """An endpoint may be declared before its model: it waits, and the first version that passes its gates completes it."""
+    message = f"Model '{reference.name}' is not declared yet: {node.id} will wait for it"
+    return node.problem(reference.path, "awaited", message, "declare it when it is there; nothing else has to change", severity="warning")
 
 
 def no_cycles(draught: Draught) -> Iterator[Diagnostic]:
@@ -95,10 +103,6 @@ def rows_come_from_somewhere(draught: Draught) -> Iterator[Diagnostic]:
         for index, name in enumerate(spec.inputs):
             if name in spec.inputs[:index]:
                 yield node.problem(("spec", "inputs", index), "duplicate", f"'{name}' is named twice")
-            if name == "source":
-                yield node.problem(
-                    ("spec", "inputs", index), "reference", "'source' is the table so far in SQL, so no input can have this name", "rename the dataset"
-                )
 
 
 def lists_name_each_thing_once(draught: Draught) -> Iterator[Diagnostic]:

@@ -54,7 +54,7 @@ def test_the_endpoint_and_the_batch_agree_on_every_row(diabetes: UserWorkspace) 
     scored = parquet.read_table(diabetes.root / diabetes.status()["Inference/progression-all"]["fields"]["path"]).to_pylist()
     by_patient = {row["patient"]: row["prediction"] for row in scored}
     assert len(by_patient) == 442
-    assert [row["prediction"] for row in answered["rows"]] == pytest.approx([by_patient[number] for number in range(5)], abs=1e-3)
+    assert [row["prediction"] for row in answered["predictions"]] == pytest.approx([by_patient[number] for number in range(5)], abs=1e-3)
 
 
 def test_plan_after_apply_is_empty_and_a_second_apply_does_nothing(diabetes: UserWorkspace) -> None:

@@ -72,7 +72,7 @@ def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "import sys",
         f"sys.path[:0] = {[str(HERE), *[path for path in sys.path if path.endswith('engine')]]!r}",
         "from file_provider import FileProvider",
-        "from mlx_engine.provider_executable import serve",
+        "from mlx_engine.serve import serve",
         "serve(FileProvider, 'files', '1.0.0')",
     ]
     script.write_text("\n".join(lines) + "\n")

@@ -12,7 +12,7 @@ import pytest
 from conftest import Workspace
 from file_program import File, Files, Folder
 
-from mlx_engine.host import SECRET, UNKNOWN, EventKind, Op, Refused, Step, Unsupported, UpdateFailed
+from mlx_engine.host import SECRET, UNKNOWN, EventKind, Op, Refused, Stale, Step, Unsupported, UpdateFailed
 
 Ops = Callable[[Sequence[Step]], list[str]]
 
@@ -306,10 +306,10 @@ def test_refresh_takes_over_what_has_drifted_and_drops_what_is_gone(workspace: W
     drifted.write_text(drifted.read_text().replace("one", "two"))
     shown = host.refresh(workspace.heard, preview_only=True)
     done = host.refresh(workspace.heard)
-    assert ops(shown.changes) == ops(done.changes) == ["refresh a", "delete b"]
-    assert done.changes[0].changed == ["content"]
+    assert sorted(ops(shown.changes)) == sorted(ops(done.changes)) == ["delete b", "refresh a"]
+    assert [list(step.changed) for step in done.changes if step.op is Op.REFRESH] == [["content"]]
     assert workspace.resource("a")["outputs"]["content"] == "two"
-    assert ops(host.up(program, workspace.heard).changes) == ["update a", "create b"]
+    assert sorted(ops(host.up(program, workspace.heard).changes)) == ["create b", "update a"]
 
 
 @pytest.mark.parametrize(
@@ -387,3 +387,13 @@ def test_runs_leave_no_thread_behind_whether_they_fail_or_not(workspace: Workspa
         with suppress(UpdateFailed):
             host.up(lambda content=content: _one(workspace, content=content), workspace.heard)
     assert {thread.name for thread in threading.enumerate()} <= before
+
+
+def test_an_update_is_refused_when_the_state_is_not_the_expected_one(workspace: Workspace, ops: Ops) -> None:
+    host = workspace.host()
+    planned = host.preview(lambda: _one(workspace), workspace.heard)
+    done = host.up(lambda: _one(workspace), workspace.heard, expected_serial=planned.serial)
+    with pytest.raises(Stale, match="the plan is stale"):
+        host.up(lambda: _one(workspace, content=2), workspace.heard, expected_serial=planned.serial)
+    assert workspace.files() == {"a": None}
+    assert ops(host.up(lambda: _one(workspace, content=2), workspace.heard, expected_serial=done.serial).changes) == ["update a"]

@@ -187,6 +187,12 @@ def test_what_is_sealed_opens_with_the_same_passphrase_and_salt() -> None:
     assert Secrets("ünlock", sealing.salt_state).opened(sealed, "urn") == {"a": [make_secret({"pässword": "hunter2"})]}
 
 
+def test_differing_paths_are_written_as_pulumi_writes_them() -> None:
+    old = {"a": {"b.c": 1, "same": [1]}, "list": [1, {"x": True}], "gone": None, "secret": make_secret("s")}
+    new = {"a": {"b.c": 2, "same": [1]}, "list": [1, {"x": 1}, 3], "secret": "s"}
+    assert differing_paths(old, new) == ['a["b.c"]', "list[1].x", "list[2]"]
+
+
 def test_the_codec_gives_plain_values_and_takes_marked_secrets() -> None:
     asked = encode({"size": 3, "part": 2.5, "later": UNKNOWN, "list": [{"deep": None}]})
     assert decode(asked) == {"size": 3, "part": 2.5, "later": UNKNOWN, "list": [{"deep": None}]}

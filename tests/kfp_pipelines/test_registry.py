@@ -44,6 +44,15 @@ def test_a_fingerprint_has_one_version_however_often_it_is_registered(place: Pat
     assert find_fingerprint(place, HOME, "twice", "two") == other
 
 
+def test_a_version_that_was_trained_again_points_to_its_new_bytes(place: Path) -> None:
+    first = made(place, "again", "one")
+    version = Version(fingerprint="one", artifact=f"{HOME}/models/one", artifact_digest="new")
+    second = register(place, HOME, "again", version, Run({}, {}, {}, {}), {"mlx.engine": "native"}, ABOUT)
+    assert (second.version, second.run_id) == (first.version, first.run_id)
+    assert (second.reference().artifact_digest, second.tags["mlx.engine"]) == ("new", "native")
+    assert versions(place, HOME, "again") == [second]
+
+
 def test_what_is_read_from_the_file_is_what_mlflow_says(place: Path) -> None:
     one = made(place, "same", "one")
     made(place, "same", "two")

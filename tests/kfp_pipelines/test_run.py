@@ -118,7 +118,7 @@ def test_a_step_that_writes_nothing_to_an_output_has_failed(mine: Path) -> None:
     ("how", "message"),
     [
         ("allocates", "step 'hoard' failed: out of memory; the limit is 1Gi"),
-        ("killed", "step 'hoard' failed: it was killed without a Python error, most often because memory ran out; the limit is 1Gi"),
+        ("killed", "step 'hoard' failed: it ended without a Python error; most often memory ran out and it was killed; the limit is 1Gi"),
     ],
 )
 def test_running_out_of_memory_has_its_own_sentence(mine: Path, how: str, message: str) -> None:

@@ -8,10 +8,11 @@ import pytest
 from mlx_pipelines.code import code_digest
 from mlx_pipelines.compile import compile_pipeline
 from mlx_pipelines.errors import PipelineError
+from mlx_pipelines.gate import judge_version
 from mlx_pipelines.registry import client
 from mlx_pipelines.train_version import repackage, train_version
 from mlx_runtime.scorer import load
-from mlx_specs.resources import ModelVersionInputs, PreparedData, fingerprint
+from mlx_specs.resources import ModelVersionInputs, PreparedData, Version, fingerprint
 
 from .conftest import write_flights
 
@@ -97,6 +98,10 @@ def test_a_users_pipeline_with_other_steps_is_run_registered_and_scored(mine: Pa
     assert [tensor.name for tensor in load(mine / outputs.artifact, outputs.artifact_digest).model.inputs] == ["wind"]
     assert client(mine, HOME).get_run(outputs.run_id).data.params["column"] == "wind"
     assert train_version(inputs, mine, lines.append) == outputs
+    candidate = Version(fingerprint=inputs.fingerprint, version="1", artifact=outputs.artifact, artifact_digest=outputs.artifact_digest)
+    assert judge_version(HOME, "own", candidate, None, [], mine).passed
+    judged = judge_version(HOME, "own", candidate, None, [{"metric": "accuracy", "atLeast": 0.5}], mine)
+    assert (judged.passed, judged.reasons) == (False, (f"it cannot be judged: its run left no held_out.parquet in {HOME}/runs/own/{inputs.fingerprint}",))
     with pytest.raises(PipelineError, match="version 1 cannot be packaged again: its pipeline kept no estimator"):
         repackage(inputs.model_copy(update={"package": "onnx"}), outputs, mine, lines.append)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mlx_provider.dataset import PreparedDataset
 from mlx_provider.protocol import CheckError, Difference, ResourceError
 from mlx_specs.resources import About, PreparedDatasetInputs

@@ -76,3 +76,10 @@ def serve(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     yield serving
     for folder in folders:
         lifecycle.stop(folder)
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> Iterator[Path]:
+    """The folder of an endpoint that a test starts by itself; whatever serves it then is ended."""
+    yield tmp_path / "endpoint"
+    lifecycle.stop(tmp_path / "endpoint")

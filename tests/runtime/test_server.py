@@ -239,6 +239,17 @@ def test_a_get_is_answered(server: Running, path: str) -> None:
     assert (reply.status, reply.json) == SAYS[path]
 
 
+@pytest.mark.parametrize("path", ["/v2/models/delay/infer", "/v2/models/delay/versions/3/infer", "/v1/models/delay:predict"])
+def test_another_model_is_not_found(server: Running, path: str) -> None:
+    reply = ask(server.port, "POST", path, {})
+    assert (reply.status, reply.json) == (404, {"error": "model 'delay' is not served here: this is 'delay-api'"})
+
+
+def test_what_is_only_read_takes_no_post(server: Running) -> None:
+    reply = ask(server.port, "POST", "/v2/health/live", {})
+    assert (reply.status, reply.json) == (405, {"error": "/v2/health/live takes GET"})
+
+
 def test_the_metadata_holds_the_schema_the_example_and_who_answers_for_it(server: Running, models: Models) -> None:
     packed = models("boosting")
     model = load(packed.folder, packed.digest).model

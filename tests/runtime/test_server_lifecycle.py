@@ -75,13 +75,13 @@ def test_a_port_that_somebody_else_took_meanwhile_is_given_up(serve: Any, versio
         assert lifecycle.ensure(folder, server_inputs("delay-api", version), workspace).port != running.port
 
 
-def test_a_requested_port_that_is_taken_is_an_error_that_names_it(version: Version, workspace: Path, tmp_path: Path) -> None:
+def test_a_requested_port_that_is_taken_is_an_error_that_names_it(version: Version, workspace: Path, endpoint: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         port = foreign.getsockname()[1]
         with pytest.raises(lifecycle.ServerError) as caught:
-            lifecycle.ensure(tmp_path, server_inputs("delay-api", version, port=port), workspace)
+            lifecycle.ensure(endpoint, server_inputs("delay-api", version, port=port), workspace)
     assert str(caught.value) == f"port {port} of 127.0.0.1 is taken by another process: free it, or change realtime.port of Inference 'delay-api'"
-    assert lifecycle.find(tmp_path) is None
+    assert lifecycle.find(endpoint) is None
 
 
 def test_another_process_with_the_recorded_pid_is_left_alone(serve: Any, version: Version) -> None:
@@ -108,13 +108,13 @@ def test_another_server_on_the_recorded_port_is_not_ours(serve: Any, version: Ve
     assert lifecycle.find(folder) == running
 
 
-def test_starts_at_the_same_time_leave_one_server(version: Version, workspace: Path, tmp_path: Path) -> None:
+def test_starts_at_the_same_time_leave_one_server(version: Version, workspace: Path, endpoint: Path) -> None:
     inputs = server_inputs("delay-api", version)
     with ThreadPoolExecutor(4) as callers:
-        found = list(callers.map(lambda _: lifecycle.ensure(tmp_path, inputs, workspace), range(4)))
+        found = list(callers.map(lambda _: lifecycle.ensure(endpoint, inputs, workspace), range(4)))
     assert len(set(found)) == 1
-    assert lifecycle.find(tmp_path) == found[0]
-    lifecycle.stop(tmp_path)
+    assert lifecycle.find(endpoint) == found[0]
+    lifecycle.stop(endpoint)
 
 
 START = """
@@ -127,19 +127,19 @@ lifecycle.ensure(Path(sys.argv[1]), ModelServerInputs.model_validate_json(sys.ar
 
 
 @pytest.mark.parametrize("moment", ["endpoint.json", "server.log", "server.json"])
-def test_a_caller_killed_while_it_starts_leaves_at_most_one_server(version: Version, workspace: Path, tmp_path: Path, moment: str) -> None:
+def test_a_caller_killed_while_it_starts_leaves_at_most_one_server(version: Version, workspace: Path, endpoint: Path, moment: str) -> None:
     inputs = server_inputs("delay-api", version)
-    arguments = [str(tmp_path), json.dumps(inputs.wire()), str(workspace)]
+    arguments = [str(endpoint), json.dumps(inputs.wire()), str(workspace)]
     with subprocess.Popen([sys.executable, "-c", START, *arguments], start_new_session=True) as caller:
         deadline = time.monotonic() + DEADLINE
-        while not (tmp_path / moment).exists():
+        while not (endpoint / moment).exists():
             assert time.monotonic() < deadline and caller.poll() is None
         caller.kill()
-    running = lifecycle.ensure(tmp_path, inputs, workspace)
+    running = lifecycle.ensure(endpoint, inputs, workspace)
     assert ask(running.port, "POST", "/v2/models/delay-api/infer", BODY).status == 200
-    assert servers_of(tmp_path) == [running.pid]
-    lifecycle.stop(tmp_path)
-    assert servers_of(tmp_path) == []
+    assert servers_of(endpoint) == [running.pid]
+    lifecycle.stop(endpoint)
+    assert servers_of(endpoint) == []
 
 
 def servers_of(folder: Path) -> list[int]:
@@ -158,16 +158,16 @@ def test_a_second_server_on_the_folder_ends_at_once(serve: Any, version: Version
     assert lifecycle.find(folder) == running
 
 
-def test_a_model_that_does_not_load_says_why(version: Version, workspace: Path, tmp_path: Path) -> None:
+def test_a_model_that_does_not_load_says_why(version: Version, workspace: Path, endpoint: Path) -> None:
     wrong = version.model_copy(update={"artifact_digest": "0" * 64})
     with pytest.raises(lifecycle.ServerError, match=r"manifest\.json has sha256 [0-9a-f]{64}, expected 0{64}: the artifact was changed") as caught:
-        lifecycle.ensure(tmp_path, server_inputs("delay-api", wrong), workspace)
-    assert caught.value.hint == f"the whole log is {tmp_path / 'server.log'}"
+        lifecycle.ensure(endpoint, server_inputs("delay-api", wrong), workspace)
+    assert caught.value.hint == f"the whole log is {endpoint / 'server.log'}"
 
 
-def test_memory_that_does_not_suffice_says_so(version: Version, workspace: Path, tmp_path: Path) -> None:
+def test_memory_that_does_not_suffice_says_so(version: Version, workspace: Path, endpoint: Path) -> None:
     with pytest.raises(lifecycle.ServerError) as caught:
-        lifecycle.ensure(tmp_path, server_inputs("delay-api", version, memory="16Mi"), workspace)
+        lifecycle.ensure(endpoint, server_inputs("delay-api", version, memory="16Mi"), workspace)
     assert str(caught.value) == "the model does not fit into memory (16Mi): raise compute.memory of Inference 'delay-api'"
 
 
@@ -251,3 +251,12 @@ def test_sigterm_ends_it_after_the_requests_in_flight(slow: tuple[Path, lifecycl
         lifecycle.stop(folder)
         assert (waiting.done(), waiting.result().status) == (True, 200)
     assert lifecycle.find(folder) is None
+
+
+def test_a_compiled_model_is_served_without_loading_what_trained_it(serve: Any, version: Version) -> None:
+    """What makes it ready in under a second."""
+    _, running = serve("delay-api", version)
+    assert ask(running.port, "POST", "/v2/models/delay-api/infer", BODY).status == 200
+    mapped = Path(f"/proc/{running.pid}/maps").read_text()
+    assert [library for library in ("sklearn", "pandas", "scipy", "pyarrow", "skl2onnx") if f"/{library}/" in mapped] == []
+    assert "/onnxruntime/" in mapped

@@ -109,7 +109,7 @@ EXPRESSIONS: list[tuple[str, dict[str, str]]] = [
     ("select id, (select max(g.arr_delay) from flights g where g.carrier = f.carrier) as worst from flights f", {**ID, "worst": "arrival"}),
     ("select id, id in (select id from flights where arr_delay > 5) as late from flights", {**ID, "late": "arrival"}),
     ("select id, exists (select 1 from flights g where g.id = f.id and g.arr_delay > 5) as late from flights f", {**ID, "late": "arrival"}),
-    ("select id, list_transform([dep_delay], x -> x + 1) as l from flights", {**ID, "l": "departure"}),
+    ("select id, list_transform([dep_delay], lambda x: x + 1) as l from flights", {**ID, "l": "departure"}),
     ("select {'a': dep_delay}.a as s, f as whole from flights f", {"s": "departure", "whole": "arrival"}),
     ("select u.x from flights f, unnest([f.arr_delay]) as u(x)", {"x": "arrival"}),
     ("select q.y from flights f cross join lateral (select f.dep_delay as y) q", {"y": "departure"}),

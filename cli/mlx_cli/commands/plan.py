@@ -44,6 +44,7 @@ def save(text: str, path: Path) -> None:
     from mlx_cli.boundary import UsageError
 
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", hint="--out takes a file in a folder that exists") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", hint="--out takes a file that you may write") from error

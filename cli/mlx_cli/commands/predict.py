@@ -48,9 +48,9 @@ def url_of(workspace: Any, id: str) -> str:
 
 def as_text(table: Any) -> str:
     """The first rows, and how many there are in all."""
-    from mlx_cli.output import columns, shown
+    from mlx_cli.output import cell, columns
 
     header = [str(name) for name in table.column_names]
-    rows = [[shown(value) for value in row.values()] for row in table.slice(0, SHOWN).to_pylist()]
+    rows = [[cell(value) for value in row.values()] for row in table.slice(0, SHOWN).to_pylist()]
     rest = f"\n… {table.num_rows:,} rows in all; -o json prints every one" if table.num_rows > SHOWN else ""
     return columns(rows, header=header) + rest

@@ -1,4 +1,4 @@
-"""The embedded host: Pulumi programs run in this process, without the pulumi CLI. ``ARCHITECTURE`` is the engine's README."""
+"""The embedded host: Pulumi programs run in this process, without the pulumi CLI."""
 
 from collections.abc import Mapping
 

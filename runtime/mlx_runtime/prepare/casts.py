@@ -86,7 +86,8 @@ def canonical_type(name: str, duckdb_type: str) -> ColumnType:
     """The column type that holds a DuckDB type."""
     kind = family(duckdb_type)
     if kind is None:
-        raise PrepareError(f"column '{name}' is {duckdb_type}, which a dataset does not hold", hint="declare it a string, convert it in a sql step, or leave it out")
+        message = f"column '{name}' is {duckdb_type}, which a dataset does not hold"
+        raise PrepareError(message, hint="declare it a string, convert it in a sql step, or leave it out")
     return CANONICAL[kind]
 
 

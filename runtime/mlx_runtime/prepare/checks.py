@@ -89,7 +89,7 @@ def failing_rows(check: Check) -> tuple[str, str]:
             shared = f"select row, count(*) over (partition by {keys}) as rows from (select rowid as row, * from source)"
             return f"rowid in (select row from ({shared}) where rows > 1)", "share their values with another row"
         case "range":
-            return any_of(f"{name} not between {bound(check.min, '-inf')} and {bound(check.max, 'inf')}" for name in names), f"outside {range_of(check)}"
+            return any_of(f"{name} not between {bound(check.min, '-inf')} and {bound(check.max, 'inf')}" for name in names), range_words(check)
         case "values":
             allowed = ", ".join(literal(value) for value in check.values or ())
             return any_of(f"{name} not in ({allowed})" for name in names), f"are none of {', '.join(str(value) for value in check.values or ())}"
@@ -111,9 +111,10 @@ def bound(value: float | None, otherwise: str) -> str:
     return f"{value!r}::double" if value is not None else f"'{otherwise}'::double"
 
 
-def range_of(check: Check) -> str:
-    parts = (f"at least {check.min:g}" if check.min is not None else "", f"at most {check.max:g}" if check.max is not None else "")
-    return f"{check.min:g} to {check.max:g}" if check.min is not None and check.max is not None else "".join(parts)
+def range_words(check: Check) -> str:
+    if check.min is not None and check.max is not None:
+        return f"outside {check.min:g} to {check.max:g}"
+    return f"are not at least {check.min:g}" if check.min is not None else f"are not at most {check.max:g}" if check.max is not None else "outside no limits"
 
 
 def sample_rows(connection: Connection, check: Check, spec: DatasetSpec, failing: str) -> tuple[str, ...]:

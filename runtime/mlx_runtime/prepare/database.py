@@ -1,4 +1,4 @@
-"""The DuckDB database in which a dataset is prepared: a file that is thrown away, without network and without other files.
+"""The DuckDB database in which a dataset is prepared: in memory, spilling to disk, without network and without other files.
 
 ``source`` is the table so far; what runs here sees only tables that were put here.
 """
@@ -13,8 +13,8 @@ Connection: TypeAlias = duckdb.DuckDBPyConnection
 
 
 def connect(folder: Path, readable: Sequence[Path], threads: int | None) -> Connection:
-    """A database in ``folder`` that can read nothing but the folder and the readable paths."""
-    connection = duckdb.connect(str(folder / "work.duckdb"))
+    """A database that spills to ``folder`` and can read nothing but the folder and the readable paths."""
+    connection = duckdb.connect(":memory:")  # what does not fit into memory goes to ``spill``
     for setting in (
         "set timezone = 'UTC'",
         "set preserve_insertion_order = true",

@@ -29,11 +29,11 @@ def locate(source: FileSource, workspace: Path) -> list[Path]:
     """The files of a source, sorted by path; at least one."""
     root = workspace if source.package is None else package_folder(source.package)
     where = "the workspace" if source.package is None else f"package {source.package}"
-    if not any(character in source.path for character in "*?["):
-        path = root / source.path
-        if not path.is_file():
-            raise PrepareError(f"file '{source.path}' is not in {where}", hint=f"looked at {path}")
+    path = root / source.path
+    if path.is_file():
         return [path]
+    if not any(character in source.path for character in "*?["):
+        raise PrepareError(f"file '{source.path}' is not in {where}", hint=f"looked at {path}")
     absolute = Path(source.path).is_absolute()
     found = sorted(Path("/").glob(source.path.lstrip("/")) if absolute else root.glob(source.path))
     files = [path for path in found if path.is_file()]

@@ -39,16 +39,16 @@ def read_source(reading: Reading, report: Callable[[str], None]) -> None:
     """Make the table ``source``."""
     raw = read_raw(reading)
     types = types_of(reading.spec, raw, reading.connection)
-    wrong = convert(reading.connection, "raw", "source", types)
+    wrong = convert(reading.connection, "mlx_raw", "source", types)
     if wrong:
         messages = [misfit_message(one, raw.place(one.first[0][0])) for one in wrong]
         raise PrepareError("; ".join(messages), hint="correct the type, name the text in nullValues, or add a cast step with onError: reject or null")
-    reading.connection.execute("drop table raw")
+    reading.connection.execute("drop table mlx_raw")
     report(f"read {counted(one(reading.connection, 'select count(*) from source'))}")
 
 
 def read_raw(reading: Reading) -> Raw:
-    """Make the table ``raw`` of the wanted columns, as text or in the types that the source has."""
+    """Make the table ``mlx_raw`` of the wanted columns, as text or in the types that the source has."""
     source, connection, wanted = reading.spec.source, reading.connection, list(reading.spec.columns)
     match source:
         case CsvSource():
@@ -67,9 +67,9 @@ def read_raw(reading: Reading) -> Raw:
 
 def types_of(spec: DatasetSpec, raw: Raw, connection: Connection) -> dict[str, ColumnType]:
     """Declared, or known to the source, or told by all texts of the column."""
-    types = {name: known_type(name, duckdb_type, spec, raw) for name, duckdb_type in columns(connection, "raw").items()}
-    inferred = infer_texts(connection, "raw", [name for name, type in types.items() if type is None])
-    return {name: type or inferred[name] for name, type in types.items()}
+    types: dict[str, ColumnType | None] = {name: known_type(name, duckdb_type, spec, raw) for name, duckdb_type in columns(connection, "mlx_raw").items()}
+    inferred = infer_texts(connection, "mlx_raw", [name for name, type in types.items() if type is None])
+    return {name: inferred[name] if type is None else type for name, type in types.items()}
 
 
 def known_type(name: str, duckdb_type: str, spec: DatasetSpec, raw: Raw) -> ColumnType | None:

@@ -1,4 +1,4 @@
-"""CSV, JSON lines and Parquet into the table ``raw``: the wanted columns, rows in the order of the files.
+"""CSV, JSON lines and Parquet into the table ``mlx_raw``: the wanted columns, rows in the order of the files.
 
 Plain files enter, ``Raw`` leaves. CSV and JSON are read as text without guessing: what their values are is decided later,
 over all rows, so that the same bytes always give the same table.
@@ -81,11 +81,11 @@ def require(wanted: Sequence[str], found: Sequence[str], where: str) -> None:
 
 
 def insert(connection: Connection, names: Sequence[str], query: str, file: Plain) -> int:
-    """Append the rows of one file to ``raw``; their number."""
+    """Append the rows of one file to ``mlx_raw``; their number."""
     chosen = f"select {', '.join(quoted(name) for name in names)} from {query}"
-    first = not one(connection, "select count(*) from duckdb_tables() where table_name = 'raw'")
+    first = not one(connection, "select count(*) from duckdb_tables() where table_name = 'mlx_raw'")
     try:
-        return one(connection, f"create table raw as {chosen}" if first else f"insert into raw by name {chosen}")
+        return one(connection, f"create table mlx_raw as {chosen}" if first else f"insert into mlx_raw by name {chosen}")
     except duckdb.Error as error:
         raise PrepareError(f"{file.name}: {csv_words(error)}", hint="correct the file") from error
 
@@ -113,7 +113,7 @@ def read_jsonl(connection: Connection, files: Iterable[Plain], wanted: Sequence[
         raise PrepareError(f"{raw.place(bad[0][0])}: expected a JSON object, found {bad[0][1].lower()}")
     names = list(wanted) or json_names(connection)
     known = json_types(connection, names)
-    connection.execute(f"create table raw as select {', '.join(f'json ->> {json_path(name)} as {quoted(name)}' for name in names)} from mlx_json")
+    connection.execute(f"create table mlx_raw as select {', '.join(f'json ->> {json_path(name)} as {quoted(name)}' for name in names)} from mlx_json")
     connection.execute("drop table mlx_json")
     return Raw(raw.parts, known)
 

@@ -1,4 +1,4 @@
-"""The rows of a query against SQLite or PostgreSQL into the table ``raw``."""
+"""The rows of a query against SQLite or PostgreSQL into the table ``mlx_raw``."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -41,7 +41,7 @@ def read_sqlite(connection: Connection, path: Path, source: SqlSource, wanted: S
         found = [column[0] for column in cursor.description]
         names = list(wanted) or found
         require(names, found, "the query")
-        connection.execute(f"create table raw ({', '.join(f'{quoted(name)} varchar' for name in names)})")
+        connection.execute(f"create table mlx_raw ({', '.join(f'{quoted(name)} varchar' for name in names)})")
         kinds: dict[str, set[type]] = {name: set() for name in names}
         rows = 0
         while batch := cursor.fetchmany(BATCH):
@@ -60,7 +60,7 @@ def append(connection: Connection, names: Sequence[str], values: Sequence[Sequen
             raise PrepareError(f"column '{name}' holds bytes", hint="leave it out of the query, or convert it: hex(column)")
     texts = [pyarrow.array([None if value is None else str(value) for value in column], pyarrow.string()) for column in values]
     connection.register("mlx_batch", pyarrow.table(texts, names=list(names)))
-    connection.execute("insert into raw select * from mlx_batch")
+    connection.execute("insert into mlx_raw select * from mlx_batch")
     connection.unregister("mlx_batch")
 
 

@@ -28,6 +28,7 @@ from mlx_runtime.signature import ScoreError
 SMALL_BODY = 16 << 10
 """Bytes; a larger body is decoded and scored in a thread whatever the model."""
 WORKERS = 4
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REFUSED = (HttpError, ScoreError, MemoryError, TimeoutError)
 
 logger = logging.getLogger("mlx.server")
@@ -108,12 +109,12 @@ class Application:
         path, method = scope["path"], scope["method"]
         if path.startswith("/admin/"):
             return await self._admin(path, method, headers, receive)
+        config = self.snapshot.config
+        metrics = Answer(200, self._counters.render(config.name, config.current), METRICS_TYPE) if path == "/metrics" else None
+        answer = metrics or describe.answer(path, self.snapshot)
         if method not in ("GET", "HEAD"):
             raise HttpError(405, f"{path} takes GET")
-        if path == "/metrics":
-            config = self.snapshot.config
-            return Answer(200, self._counters.render(config.name, config.current), "text/plain; version=0.0.4; charset=utf-8")
-        return describe.answer(path, self.snapshot)
+        return answer
 
     async def _admin(self, path: str, method: str, headers: Mapping[str, str], receive: Receive) -> Answer:
         """For the process that has the token of endpoint.json."""
@@ -139,7 +140,7 @@ class Application:
         async with self._switching:
             try:
                 # A thread of its own: the workers may all be busy with requests.
-                snapshot = await asyncio.shield(asyncio.to_thread(load_snapshot, config, self.snapshot))
+                snapshot = await asyncio.to_thread(load_snapshot, config, self.snapshot)
             except (ArtifactError, EngineError, MemoryError) as error:
                 logger.error("switch refused: %s", error)
                 raise HttpError(409, str(error) or f"not enough memory for another version (limit {config.memory})") from error

@@ -19,7 +19,7 @@ def answer(path: str, snapshot: Snapshot) -> Answer:
         return respond(snapshot)
     parts = path.strip("/").split("/")
     match parts:
-        case ["v1", "models", name]:
+        case ["v1", "models", name] if not name.endswith(":predict"):
             return _ready(_model(snapshot, name), lambda held: {"name": name, "ready": True})
         case ["v2", "models", name]:
             return _ready(_model(snapshot, name), lambda held: _metadata(snapshot, held))
@@ -30,6 +30,8 @@ def answer(path: str, snapshot: Snapshot) -> Answer:
         case ["v2", "models", name, "versions", version, "ready"]:
             _version(_model(snapshot, name), version)
             return json_answer({"name": name, "ready": True})
+        case ["v1" | "v2", "models", name, *_] if name.removesuffix(":predict") != snapshot.config.name:
+            raise _not_served(snapshot, name.removesuffix(":predict"))
         case _:
             raise HttpError(404, f"no such path: {path}. Models are below /v2/models/{snapshot.config.name}")
 
@@ -47,8 +49,12 @@ def serving(snapshot: Snapshot) -> str:
 
 def _model(snapshot: Snapshot, name: str) -> Snapshot:
     if name != snapshot.config.name:
-        raise HttpError(404, f"model '{name}' is not served here: this is '{snapshot.config.name}'")
+        raise _not_served(snapshot, name)
     return snapshot
+
+
+def _not_served(snapshot: Snapshot, name: str) -> HttpError:
+    return HttpError(404, f"model '{name}' is not served here: this is '{snapshot.config.name}'")
 
 
 def _version(snapshot: Snapshot, version: str) -> Held:

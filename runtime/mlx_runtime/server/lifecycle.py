@@ -141,8 +141,11 @@ def _start(folder: Path, config: EndpointConfig) -> Running:
         if process.poll() not in (None, EXIT_LOCKED):
             raise ServerError(_last_words(folder), hint=f"the whole log is {folder / LOG_FILE}")
         running = find(folder)
+        if running is not None and running.pid == process.pid:
+            return running
         if running is not None:
-            return running if process.poll() is None else switch(folder, config)
+            process.wait()
+            return switch(folder, config)
         time.sleep(POLL)
     process.kill()
     process.wait()

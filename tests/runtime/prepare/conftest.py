@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+
 from mlx_runtime.prepare.dataset import prepare
 from mlx_specs.resources import About, PreparedDatasetInputs, PreparedDatasetOutputs
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from mlx_runtime.prepare.errors import PrepareError
 
 CSV = "id,x,s\n1,1.5,ab\n2,,b\n3,99.0,\n3,2.5,ab\n"
@@ -12,7 +13,7 @@ FAILING: list[tuple[dict[str, Any], str]] = [
     ({"type": "notNull", "columns": ["x", "s"]}, "notNull of x, s: 2 rows of 4 have no value\n    id=2, x=null, s='b'\n    id=3, x=99.0, s=null"),
     ({"type": "unique", "columns": ["id"]}, "unique of id: 2 rows of 4 share their values with another row\n    id=3\n    id=3"),
     ({"type": "range", "columns": ["x"], "min": 0, "max": 10}, "range of x: 1 row of 4 outside 0 to 10\n    id=3, x=99.0"),
-    ({"type": "range", "columns": ["x"], "min": 2}, "range of x: 1 row of 4 outside at least 2\n    id=1, x=1.5"),
+    ({"type": "range", "columns": ["x"], "min": 2}, "range of x: 1 row of 4 are not at least 2\n    id=1, x=1.5"),
     ({"type": "values", "columns": ["s"], "values": ["ab", "c"]}, "values of s: 1 row of 4 are none of ab, c\n    id=2, s='b'"),
     ({"type": "pattern", "columns": ["s"], "pattern": "a."}, "pattern of s: 1 row of 4 do not match a.\n    id=2, s='b'"),
     ({"type": "condition", "condition": "x < id * 10 -- near", "name": "near"}, "near: 1 row of 4 do not fulfil x < id * 10 -- near\n    id=3"),
@@ -47,12 +48,12 @@ def test_a_check_that_holds_passes_and_missing_values_are_for_not_null(workspace
 
 def test_a_warning_goes_on_and_is_recorded(workspace: Any) -> None:
     outputs = workspace.csv(CSV, columns=COLUMNS, checks=[{"type": "range", "columns": ["x"], "max": 10, "severity": "warn"}])
-    assert outputs.warnings == ["range of x: 1 row of 4 outside at most 10"]
-    assert "warning: range of x: 1 row of 4 outside at most 10" in workspace.reports
+    assert outputs.warnings == ["range of x: 1 row of 4 are not at most 10"]
+    assert "warning: range of x: 1 row of 4 are not at most 10" in workspace.reports
     assert workspace.manifest(outputs)["checks"] == [
         {
             "name": "range of x", "severity": "warn", "passed": False, "failing": 1,
-            "message": "1 row of 4 outside at most 10", "samples": ["x=99.0"],
+            "message": "1 row of 4 are not at most 10", "samples": ["x=99.0"],
         }
     ]  # fmt: skip
 

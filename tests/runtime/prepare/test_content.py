@@ -15,6 +15,7 @@ import pyarrow
 import pyarrow.parquet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from mlx_runtime.prepare.folder import remove, set_about, verified
 
 COLUMNS = {"a": {"type": "integer"}, "b": {"type": "float"}, "c": {"type": "string"}}

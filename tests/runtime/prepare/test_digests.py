@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mlx_runtime.prepare.digests import SETTLED, source_digest
 from mlx_runtime.prepare.errors import PrepareError
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
+
 from mlx_runtime.prepare.errors import PrepareError
 
 COLUMNS = {
@@ -65,8 +66,15 @@ def test_types_are_told_by_all_values_where_none_are_declared(workspace: Any) ->
 
 def test_delimiter_null_values_and_byte_order_mark_are_understood(workspace: Any) -> None:
     workspace.write("d.csv", "\ufeffa;b\r\n-;1,5\r\n2;\r\n".encode())
-    outputs = workspace.prepare({"source": {"type": "csv", "path": "d.csv", "delimiter": ";", "nullValues": ["-"]}, "columns": {"a": {"type": "integer"}, "b": {}}})
+    outputs = workspace.prepare(
+        {"source": {"type": "csv", "path": "d.csv", "delimiter": ";", "nullValues": ["-"]}, "columns": {"a": {"type": "integer"}, "b": {}}}
+    )
     assert workspace.rows(outputs) == [{"a": None, "b": "1,5"}, {"a": 2, "b": ""}]
+
+
+def test_names_with_the_characters_of_globs_and_of_sql_are_names(workspace: Any) -> None:
+    workspace.write("it's [1]*/d.csv", "a\n1\n")
+    assert workspace.prepare({"source": {"type": "csv", "path": "it's [1]*/d.csv"}}).rows == 1
 
 
 def test_nan_is_a_missing_value(workspace: Any) -> None:
@@ -74,7 +82,11 @@ def test_nan_is_a_missing_value(workspace: Any) -> None:
     assert workspace.rows(outputs) == [{"x": None}, {"x": 1.5}]
 
 
-JSONL = '{"id": 1, "name": "x", "tags": ["a"], "ok": true, "when": "2013-01-02T10:00:00Z", "big": 9007199254740993}\n\n{"id": null, "price": 2, "name": "NA"}\n{"id": 3, "price": 2.5}\n'
+JSONL = """{"id": 1, "name": "x", "tags": ["a"], "ok": true, "when": "2013-01-02T10:00:00Z", "big": 9007199254740993}
+
+{"id": null, "price": 2, "name": "NA"}
+{"id": 3, "price": 2.5}
+"""
 
 
 def test_json_lines_keep_their_types(workspace: Any) -> None:
@@ -109,7 +121,10 @@ def test_a_value_that_does_not_fit_is_told_with_its_row_unless_a_cast_step_decid
     assert str(caught.value) == "Dataset/d: row 2 of d.csv: 'a' is 'six', not an integer (and 1 more row)"
     outputs = workspace.csv(content, columns=columns, prepare=[{"cast": {"columns": {"a": "integer"}, "onError": "reject"}}])
     assert workspace.rows(outputs) == [{"a": 1}]
-    assert workspace.rejected(outputs) == [{"_step": 1, "_reason": "a is not an integer", "a": "2.5"}, {"_step": 1, "_reason": "a is not an integer", "a": "six"}]
+    assert workspace.rejected(outputs) == [
+        {"_step": 1, "_reason": "a is not an integer", "a": "2.5"},
+        {"_step": 1, "_reason": "a is not an integer", "a": "six"},
+    ]
 
 
 WRONG: list[tuple[str, str | bytes, dict[str, Any], str]] = [

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from mlx_runtime.prepare.digests import source_digest
 from mlx_runtime.prepare.errors import PrepareError
 
@@ -140,7 +141,9 @@ def orders(postgres: str) -> str:
     with psycopg.connect(postgres, autocommit=True) as client:
         client.execute("drop table if exists orders")
         client.execute("create table orders (id bigint, price numeric(9,2), note text, ok boolean, day date, at timestamptz, doc jsonb)")
-        client.execute("""insert into orders values (1, 2.50, 'a, "b"', true, '2013-01-02', '2013-01-02 10:00+02', '{"a": 1}'), (2, null, '', null, null, null, null)""")
+        client.execute(
+            """insert into orders values (1, 2.50, 'a, "b"', true, '2013-01-02', '2013-01-02 10:00+02', '{"a": 1}'), (2, null, '', null, null, null, null)"""
+        )
     return postgres
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from mlx_runtime.prepare.errors import PrepareError
 
 COLUMNS = {"id": {"type": "integer"}, "x": {"type": "float"}, "n": {"type": "integer"}, "s": {"type": "string"}}
