@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlx_cli.boundary import DONE, INTERRUPTED, WRONG
 from mlx_cli.output import cell, columns, duration, paint_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,12 @@ FLIGHTS = [
     {"month": 9, "weekday": 2, "hour": 6, "sched_dep_time": 600, "sched_arr_time": 905, "carrier": "DL", "origin": "JFK", "dest": "ATL", "distance": 760.0},
 ]
 """Two flights at booking time: an evening in December, and an early morning in September."""
+PARAMETER = ("learning_rate: 0.1", "learning_rate: 0.2")
+THRESHOLD = ("threshold: 0.2", "threshold: 0.1")
+LEAK = ("features: [month,", "features: [dep_delay, month,")
+TYPO = ("input: december-flights", "input: decemberflights")
+EDITS = (PARAMETER, THRESHOLD, LEAK, TYPO)
+"""What is written in the spec, once, and what the demo makes of it for a moment."""
 TYPES: dict[type, str] = {int: "INT64", float: "FP64", str: "BYTES"}
 
 
@@ -42,10 +49,13 @@ def main() -> int:
         a_mistake()
     except Stopped as error:
         print(f"\nthe demo stopped: {error}", file=sys.stderr)
-        return 1
+        return WRONG
+    except KeyboardInterrupt:
+        print("\nthe demo was interrupted; make demo starts it again", file=sys.stderr)
+        return INTERRUPTED
     tell(f"Done in {duration(time.monotonic() - began)}. Everything is left running.")
     print("Go on:  .venv/bin/mlx status · .venv/bin/mlx logs delay-api · edit specs/delay.yaml, then .venv/bin/mlx apply\nTidy up: .venv/bin/mlx destroy")
-    return 0
+    return DONE
 
 
 def start_clean() -> None:
@@ -96,17 +106,17 @@ def read_the_batch() -> None:
 def what_a_change_means() -> None:
     """Two edits of one line each, and what the plan says of them."""
     tell("Change a hyperparameter: the plan says what that means, and names the endpoint behind it.")
-    with edited("learning_rate: 0.1", "learning_rate: 0.2"):
+    with edited(*PARAMETER):
         mlx("plan")
     tell("Change a monitor's threshold instead.")
-    with edited("threshold: 0.2", "threshold: 0.1"):
+    with edited(*THRESHOLD):
         mlx("plan")
 
 
 def a_mistake() -> None:
     """A column that is the future at the moment of prediction, and a name that does not exist."""
     tell("And two mistakes? The delay at departure is not known when a flight is booked, and there is no such dataset.")
-    with edited("features: [month,", "features: [dep_delay, month,"), edited("input: december-flights", "input: decemberflights"):
+    with edited(*LEAK), edited(*TYPO):
         mlx("validate", expected=1)
 
 

@@ -47,8 +47,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """CI cancels by SIGTERM: what runs is then finished and recorded as after Ctrl-C."""
-    raise KeyboardInterrupt
+    """CI cancels by SIGTERM: the same as Ctrl-C, which an update takes as the wish to stop in good order."""
+    signal.raise_signal(signal.SIGINT)
 
 
 class Verbs(TyperGroup):

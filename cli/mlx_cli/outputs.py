@@ -48,7 +48,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "apply": APPLIED,
     "run": APPLIED,
     "destroy": record(environment=TEXT, deleted=COUNT, seconds=NUMBER),
-    "status": record(environment=TEXT, objects=several(record(id=TEXT, status=TEXT, detail=TEXT, fields=MAP))),
+    "status": record(environment=TEXT, about=MAP, objects=several(record(id=TEXT, status=TEXT, detail=TEXT, fields=MAP))),
     "history": record(environment=TEXT, updates=several(UPDATE)),
     "refresh": record(environment=TEXT, drift=several(record(id=TEXT, gone=YES, changes=several(CHANGE)))),
     "cancel": record(environment=TEXT, message=TEXT),

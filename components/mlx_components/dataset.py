@@ -5,7 +5,7 @@ from typing import Any
 
 from mlx_specs.base import plain
 from mlx_specs.dataset import Dataset, DatasetSpec
-from mlx_specs.resources import PreparedDatasetInputs
+from mlx_specs.resources import About, ColumnAbout, DatasetAbout, PreparedDatasetInputs
 
 from mlx_components.resource import MlxComponent, MlxResource
 
@@ -18,7 +18,7 @@ class DatasetComponent(MlxComponent):
 
     def __init__(self, dataset: Dataset, *, home: str, inputs: Mapping[str, "DatasetComponent"], protect: bool = False) -> None:
         super().__init__(dataset, "Dataset")
-        declared = PreparedDatasetInputs(name=dataset.metadata.name, home=home, definition=definition(dataset.spec), about=self.about).wire()
+        declared = PreparedDatasetInputs(name=dataset.metadata.name, home=home, definition=definition(dataset.spec), about=_about(self.about, dataset.spec)).wire()
         digests = {name: component.digest for name, component in inputs.items()}
         self.resource = MlxResource(
             "PreparedDataset", dataset.metadata.name, {**declared, "inputs": digests, "sourceDigest": None}, OUTPUTS, self.child(protect=protect)
@@ -41,3 +41,8 @@ def definition(spec: DatasetSpec) -> dict[str, Any]:
     return {**{key: written[key] for key in SPEAKS_OF_ROWS if key in written}, "columns": columns}
 
 
+def _about(about: About, spec: DatasetSpec) -> DatasetAbout:
+    """What is said of columns; those of which nothing is said are left out."""
+    said = {name: ColumnAbout(description=column.description, available_at=column.available_at or "") for name, column in spec.columns.items()}
+    columns = {name: column for name, column in said.items() if column != ColumnAbout()}
+    return DatasetAbout(description=about.description, owner=about.owner, labels=about.labels, timeline=list(spec.timeline), columns=columns)

@@ -9,14 +9,14 @@ from mlx_components.resource import MlxComponent, MlxResource
 class DeclaredComponent(MlxComponent):
     """A whole kind that is declared and planned, but not run."""
 
-    def __init__(self, obj: Object, kind: str, reason: str) -> None:
+    def __init__(self, obj: Object, kind: str, reason: str, *, protect: bool = False) -> None:
         super().__init__(obj, kind)
-        declare(self, obj, kind, reason)
+        declare(self, obj, kind, reason, protect=protect)
 
 
-def declare(component: MlxComponent, obj: Object, kind: str, reason: str) -> None:
+def declare(component: MlxComponent, obj: Object, kind: str, reason: str, *, protect: bool = False) -> None:
     """The one child of a component that only records."""
     spec = plain(obj).get("spec", {})
     declared = DeclaredInputs(kind=kind, name=obj.metadata.name, spec=spec, reason=reason, about=component.about).wire()
-    MlxResource("Declared", obj.metadata.name, declared, (), component.child())
+    MlxResource("Declared", obj.metadata.name, declared, (), component.child(protect=protect))
     component.register_outputs({"status": f"Declared({reason})"})

@@ -43,6 +43,8 @@ class BatchPredictions:
         asked = BatchPredictionsInputs.model_validate(inputs)
         if _scores(inputs, old_outputs):
             return _run(asked, workspace, report).wire()
+        if inputs.get("about") != old_inputs.get("about"):
+            _describe(asked, workspace)
         return {**old_outputs, **asked.wire()}
 
     def delete(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> None:
@@ -56,6 +58,12 @@ def _scores(inputs: Values, old_outputs: Values) -> bool:
     differs = any(old_outputs.get(key) != inputs.get(key) for key in SCORED_FROM)
     turned_on = inputs.get("trigger") == "apply" and not old_outputs.get("path")
     return requested or (inputs.get("trigger") == "apply" and (differs or turned_on))
+
+
+def _describe(asked: BatchPredictionsInputs, workspace: Path) -> None:
+    from mlx_runtime.batch.run import set_about
+
+    set_about((workspace / layout.predictions(asked.home, asked.name, "digest")).parent, asked.about.wire())
 
 
 def _run(asked: BatchPredictionsInputs, workspace: Path, report: Report) -> BatchPredictionsOutputs:

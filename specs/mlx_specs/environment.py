@@ -1,8 +1,8 @@
 """Environment: where objects are applied, with which values."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mlx_specs.base import Name, Object, SecretRef, Strict
 
@@ -59,3 +59,9 @@ class Environment(Object):
 
     kind: Literal["Environment"] = Field(default="Environment", description="An environment.")
     spec: EnvironmentSpec = Field(default=EnvironmentSpec(), description="Target, state, host, variables, overrides.")
+
+    @model_validator(mode="after")
+    def _stands_for_itself(self) -> Self:
+        if self.environments is not None:
+            raise ValueError("an environment has no 'environments': it is one")
+        return self

@@ -51,6 +51,20 @@ class About(Wire):
     labels: dict[str, str] = Field(default_factory=dict)
 
 
+class ColumnAbout(Wire):
+    """What a dataset says of a column besides its type."""
+
+    description: str = ""
+    available_at: str = ""
+
+
+class DatasetAbout(About):
+    """Also what its columns mean and when they are known; none of it decides which rows come out."""
+
+    timeline: list[str] = Field(default_factory=list)
+    columns: dict[str, ColumnAbout] = Field(default_factory=dict[str, ColumnAbout])
+
+
 class ColumnType(Wire):
     """A column as it is in a prepared dataset."""
 
@@ -69,7 +83,7 @@ class PreparedDatasetInputs(Wire):
     """The DatasetSpec as people write it, without schedule and column descriptions."""
     inputs: dict[str, str] = Field(default_factory=dict)
     """Content digest of each dataset that it reads, by name."""
-    about: About = About()
+    about: DatasetAbout = DatasetAbout()
     source_digest: str = ""
     """Filled in by check: sha256 of the source's bytes, or of the watermark's value."""
 

@@ -58,7 +58,9 @@ def _declare(node: Node, environment: Environment, built: Built, requested: str 
         case Inference() as inference:
             served = built.models.get(inference.spec.model.split("@")[0])
             InferenceComponent(inference, home=home, model=served, datasets=built.datasets, requested=requested, deferral=reason)
-        case Cluster() | FeatureStore() | Monitor() | Notebook() as other:
+        case FeatureStore() as store:
+            DeclaredComponent(store, store.kind, reason or "", protect=protect)
+        case Cluster() | Monitor() | Notebook() as other:
             DeclaredComponent(other, other.kind, reason or "")
         case Environment():
             pass  # an environment is the stack itself

@@ -1,7 +1,7 @@
 """What there is: each object's status from the state, and what only looking can tell (is the server alive?). Reads only."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from mlx_specs import layout
@@ -55,7 +55,8 @@ def _status(workspace: Workspace, id: str, resources: dict[str, Values] | None) 
         return ObjectStatus(id, "NotApplied", "declared, not applied yet")
     for type, say in STATUSES.items():
         if type in resources:
-            return say(workspace, id, resources)
+            said = say(workspace, id, resources)
+            return replace(said, fields={**said.fields, **(resources[type].get("about") or {})})
     return ObjectStatus(id, "Incomplete", "its last apply did not finish; apply again")
 
 
@@ -69,12 +70,12 @@ def _dataset(workspace: Workspace, id: str, resources: dict[str, Values]) -> Obj
     shown = {"rows": now.rows, "rejected": now.rejected, "digest": now.content_digest, "path": now.path, "warnings": list(now.warnings)}
     if not (workspace.root / now.path).is_file():
         return ObjectStatus(id, "Missing", f"{now.path} is gone; `mlx refresh`, then apply", shown)
-    return ObjectStatus(id, "Ready", detail, {**shown, **now.about.wire()})
+    return ObjectStatus(id, "Ready", detail, shown)
 
 
 def _pipeline(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
     now = CompiledPipelineOutputs.model_validate(resources["CompiledPipeline"])
-    return ObjectStatus(id, "Ready", f"{len(now.steps)} steps", {"steps": now.steps, "digest": now.ir_digest, "path": now.path, **now.about.wire()})
+    return ObjectStatus(id, "Ready", f"{len(now.steps)} steps", {"steps": now.steps, "digest": now.ir_digest, "path": now.path})
 
 
 def _model(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:

@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from mlx_cli.demo import EDITS, SPEC
 from mlx_cli.main import VERBS
 from mlx_cli.outputs import OUTPUTS
 
@@ -64,3 +65,8 @@ def test_makefile_targets_are_explained() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
     assert phony == set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit[1])
+def test_what_the_demo_edits_stands_in_the_reference_spec_once(edit: tuple[str, str]) -> None:
+    assert (ROOT / SPEC).read_text().count(edit[0]) == 1

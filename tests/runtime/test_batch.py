@@ -14,7 +14,7 @@ from made_flights import Packaged, boosting, flights, late
 from mlx_runtime.batch import BatchError, score_dataset
 from mlx_runtime.batch.run import run_digest
 from mlx_runtime.scorer import BLOCK, load
-from mlx_specs.resources import BatchPredictionsInputs, BatchPredictionsOutputs, PreparedData
+from mlx_specs.resources import About, BatchPredictionsInputs, BatchPredictionsOutputs, PreparedData
 
 HOME = ".mlx/local"
 Models = Callable[[str], Packaged]
@@ -38,7 +38,8 @@ def asked(packed: Packaged, workspace: Path, data: PreparedData, **more: Any) ->
 
 def test_keys_columns_predictions_and_provenance_are_written(models: Models, workspace: Path) -> None:
     packed, rows, lines = models("boosting"), numbered(300), list[str]()
-    inputs = asked(packed, workspace, dataset(workspace, "some", rows), columns=["carrier"])
+    about = About(owner="ml-engineering")
+    inputs = asked(packed, workspace, dataset(workspace, "some", rows), columns=["carrier"], about=about)
     done = score_dataset(inputs, workspace, lines.append)
     assert done == BatchPredictionsOutputs(**dict(inputs), path=f"{HOME}/predictions/nightly/{run_digest(inputs)}/predictions.parquet", rows=300, status="Done")
     predictions = load(packed.folder, packed.digest).score_table(rows.drop(["flight"]))
@@ -47,7 +48,9 @@ def test_keys_columns_predictions_and_provenance_are_written(models: Models, wor
         "model_version": ["4"] * 300, "model_fingerprint": ["boosting"] * 300,
     }  # fmt: skip
     latest = json.loads((workspace / HOME / "predictions" / "nightly" / "latest.json").read_text())
-    assert latest == {"path": done.path, "rows": 300, "version": "4", "fingerprint": "boosting", "input": "digest-of-some"}
+    assert latest == {
+        "path": done.path, "rows": 300, "version": "4", "fingerprint": "boosting", "input": "digest-of-some", "about": about.wire(),
+    }  # fmt: skip
     assert len(lines) == 1 and lines[0].startswith("scored 300 rows in ") and lines[0].endswith(" a second)")
 
 

@@ -17,7 +17,8 @@ def command(folder: Folder = HERE, env: Env = None, output: Format = "text") -> 
     workspace = opened(folder, env)
     objects = status(workspace)
     if output == "json":
-        result_json({"environment": workspace.name, "objects": [asdict(item) for item in objects]})
+        about = workspace.environment.metadata.model_dump(exclude={"name"})
+        result_json({"environment": workspace.name, "about": about, "objects": [asdict(item) for item in objects]})
     else:
         result(render_status(objects, paint_for(sys.stdout)))
     return 0

@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -221,8 +221,18 @@ def _is_whole(folder: Path) -> bool:
 def _point_latest(folder: Path, place: PurePosixPath, inputs: BatchPredictionsInputs, rows: int) -> None:
     latest: dict[str, Any] = {
         "path": str(place / PREDICTIONS_FILE), "rows": rows, "version": inputs.version.version, "fingerprint": inputs.version.fingerprint,
-        "input": inputs.input.digest,
+        "input": inputs.input.digest, "about": inputs.about.wire(),
     }  # fmt: skip
+    _write_latest(folder, latest)
+
+
+def set_about(folder: Path, about: Mapping[str, Any]) -> None:
+    """Change who the inference is without scoring; nothing happens before the first run."""
+    if (folder / LATEST_FILE).is_file():
+        _write_latest(folder, {**json.loads((folder / LATEST_FILE).read_bytes()), "about": dict(about)})
+
+
+def _write_latest(folder: Path, latest: Mapping[str, Any]) -> None:
     temporary = folder / f".{LATEST_FILE}.new"
     temporary.write_text(json.dumps(latest, indent=1))
     temporary.replace(folder / LATEST_FILE)
