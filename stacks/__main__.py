@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pulumi
+
 from mlx_specs.diagnostics import render
 from mlx_stacks.errors import UserError
 from mlx_stacks.program import program

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mlx_components.resource import MlxComponent, MlxResource
 from mlx_specs.base import plain
 from mlx_specs.dataset import Dataset, DatasetSpec
 from mlx_specs.resources import About, ColumnAbout, DatasetAbout, PreparedDatasetInputs
-
-from mlx_components.resource import MlxComponent, MlxResource
 
 OUTPUTS = ("sourceDigest", "contentDigest", "path", "rows", "rejected", "columns", "warnings")
 SPEAKS_OF_ROWS = ("source", "inputs", "keys", "eventTime", "prepare", "checks")
@@ -18,7 +17,9 @@ class DatasetComponent(MlxComponent):
 
     def __init__(self, dataset: Dataset, *, home: str, inputs: Mapping[str, "DatasetComponent"], protect: bool = False) -> None:
         super().__init__(dataset, "Dataset")
-        declared = PreparedDatasetInputs(name=dataset.metadata.name, home=home, definition=definition(dataset.spec), about=_about(self.about, dataset.spec)).wire()
+        declared = PreparedDatasetInputs(
+            name=dataset.metadata.name, home=home, definition=definition(dataset.spec), about=_about(self.about, dataset.spec)
+        ).wire()
         digests = {name: component.digest for name, component in inputs.items()}
         self.resource = MlxResource(
             "PreparedDataset", dataset.metadata.name, {**declared, "inputs": digests, "sourceDigest": None}, OUTPUTS, self.child(protect=protect)

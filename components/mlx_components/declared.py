@@ -1,9 +1,8 @@
 """An object that this target does not run yet: recorded with the reason, so that plans and status can speak of it."""
 
+from mlx_components.resource import MlxComponent, MlxResource
 from mlx_specs.base import Object, plain
 from mlx_specs.resources import DeclaredInputs
-
-from mlx_components.resource import MlxComponent, MlxResource
 
 
 class DeclaredComponent(MlxComponent):

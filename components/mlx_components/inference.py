@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from mlx_specs.base import seconds
-from mlx_specs.inference import Batch, Inference, Realtime
-from mlx_specs.resources import BatchPredictionsInputs, ModelServerInputs, PreparedData, Version
-
 from mlx_components.dataset import DatasetComponent
 from mlx_components.declared import declare
 from mlx_components.model import ModelComponent
 from mlx_components.resource import MlxComponent, MlxResource
+from mlx_specs.base import seconds
+from mlx_specs.inference import Batch, Inference, Realtime
+from mlx_specs.resources import BatchPredictionsInputs, ModelServerInputs, PreparedData, Version
 
 SERVER_OUTPUTS = ("url", "boundPort", "pid", "status")
 BATCH_OUTPUTS = ("path", "rows", "status")

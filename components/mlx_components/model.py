@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from mlx_specs.base import plain
-from mlx_specs.model import Model
-from mlx_specs.resources import ChampionInputs, ModelVersionInputs, PreparedData, Version
-
 from mlx_components.dataset import DatasetComponent
 from mlx_components.pipeline import PipelineComponent
 from mlx_components.resource import MlxComponent, MlxResource
+from mlx_specs.base import plain
+from mlx_specs.model import Model
+from mlx_specs.resources import ChampionInputs, ModelVersionInputs, PreparedData, Version
 
 VERSION_OUTPUTS = ("codeDigest", "libraries", "fingerprint", "version", "runId", "artifact", "artifactDigest", "engine", "metrics")
 CHAMPION_OUTPUTS = ("current", "decided", "passed", "reasons")
@@ -25,7 +24,9 @@ class ModelComponent(MlxComponent):
             model=model.metadata.name, alias=ALIAS, home=home, candidate=Version(), success=[plain(item) for item in model.spec.success], about=self.about
         ).wire()
         candidate = {key: self.version.output(key) for key in ("fingerprint", "version", "artifact", "artifactDigest")}
-        self.alias = MlxResource("Champion", f"{model.metadata.name}@{ALIAS}", {**declared, "candidate": candidate}, CHAMPION_OUTPUTS, self.child(protect=protect))
+        self.alias = MlxResource(
+            "Champion", f"{model.metadata.name}@{ALIAS}", {**declared, "candidate": candidate}, CHAMPION_OUTPUTS, self.child(protect=protect)
+        )
         self.champion = self.alias.output("current")
         self.register_outputs({"version": self.version.output("version"), "champion": self.champion, "passed": self.alias.output("passed")})
 

@@ -1,9 +1,8 @@
 """Pipeline: a KFP pipeline, compiled to IR."""
 
+from mlx_components.resource import MlxComponent, MlxResource
 from mlx_specs.pipeline import Pipeline
 from mlx_specs.resources import CompiledPipelineInputs
-
-from mlx_components.resource import MlxComponent, MlxResource
 
 OUTPUTS = ("codeDigest", "irDigest", "path", "steps")
 

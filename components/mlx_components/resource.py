@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
+
 from mlx_specs.base import Object, plain
 from mlx_specs.resources import PACKAGE, PROVIDER_VERSION, About
 

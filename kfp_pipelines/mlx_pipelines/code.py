@@ -25,6 +25,10 @@ FOLDER = "kfp_pipelines"
 """Of the workspace: its modules are importable in pipelines and as algorithms."""
 
 
+CODE = "code.json"
+"""In a run's folder: digests of the parts of the code that trained, so that a later plan can name what changed."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One module's file."""

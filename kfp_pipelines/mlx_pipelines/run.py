@@ -30,6 +30,11 @@ METADATA_ONLY = ("system.Metrics", "system.ClassificationMetrics", "system.Slice
 """Artifacts that are allowed to have no file."""
 
 
+_running: set[subprocess.Popen[str]] = set()
+_interrupted: set[int] = set()
+"""Process ids of runs that were given up."""
+
+
 @dataclass(frozen=True)
 class StepRun:
     """One step that ended well."""
@@ -62,6 +67,14 @@ def run_pipeline(
     return RunOutputs(steps, outputs, folder, folder / LOG)
 
 
+def interrupt_runs() -> None:
+    """Gives up every run of this process, from any thread: each raises PipelineError where it was called."""
+    for process in list(_running):
+        _interrupted.add(process.pid)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def _clear(folder: Path) -> None:
     """What an earlier attempt left; other things in the folder stay."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,12 +93,14 @@ def _runner(ir: Path, arguments: Mapping[str, Any], folder: Path, workspace: Pat
         process = subprocess.Popen(
             command, cwd=workspace, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
         )
+    _running.add(process)
     try:
         assert process.stdin is not None
         process.stdin.write(json.dumps(_request(ir, arguments, folder, memory, temporary)) + "\n")
         process.stdin.flush()
         yield process
     finally:
+        _running.discard(process)
         _end(process)
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -124,6 +139,8 @@ def _follow(process: subprocess.Popen[str], ir: IR, folder: Path, memory: str | 
         if event["state"] == "failed":
             raise step_failure(folder / LOG, event["step"], memory)
         progress.see(event)
+    if process.pid in _interrupted:
+        raise PipelineError("interrupted: the run was given up", hint="the next mlx apply starts it again")
     raise PipelineError("the process that runs the pipeline ended without a word, most often because memory ran out", hint=f"its output is in {folder / LOG}")
 
 

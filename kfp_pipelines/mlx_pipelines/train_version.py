@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlx_pipelines import contract
-from mlx_pipelines.code import code_parts
+from mlx_pipelines.code import CODE, code_parts
 from mlx_pipelines.compile import pipeline_parameters, read_ir
 from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.kept import is_kept, package_kept
@@ -23,8 +23,6 @@ from mlx_specs.artifact import ModelFile
 from mlx_specs.resources import ModelVersionInputs, ModelVersionOutputs
 
 Report = Callable[[str], None]
-CODE = "code.json"
-"""Digests of the parts of the code that trained, so that a later plan can name what changed."""
 
 
 def train_version(inputs: ModelVersionInputs, workspace: Path, report: Report) -> ModelVersionOutputs:

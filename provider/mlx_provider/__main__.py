@@ -4,10 +4,9 @@ from pathlib import Path
 
 from mlx_engine.providers import ProviderLog
 from mlx_engine.serve import serve
+from mlx_provider.provider import MlxProvider
 from mlx_specs.layout import find_workspace
 from mlx_specs.resources import PACKAGE, PROVIDER_VERSION
-
-from mlx_provider.provider import MlxProvider
 
 
 def main() -> None:

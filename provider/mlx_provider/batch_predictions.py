@@ -3,10 +3,9 @@
 import shutil
 from pathlib import Path
 
+from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
 from mlx_specs.resources import BatchPredictionsInputs, BatchPredictionsOutputs
-
-from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 
 SCORED_FROM = ("version", "input", "columns", "home")
 

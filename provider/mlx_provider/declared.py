@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from mlx_specs.resources import DeclaredInputs
-
 from mlx_provider.protocol import Created, Difference, Report, Values, changed_inputs
+from mlx_specs.resources import DeclaredInputs
 
 
 class Declared:

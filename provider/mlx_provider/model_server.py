@@ -3,10 +3,9 @@
 import shutil
 from pathlib import Path
 
+from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
 from mlx_specs.resources import ModelServerInputs, ModelServerOutputs
-
-from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 
 RESTARTS = ("port", "cpu", "memory")
 """What a running process cannot change in itself."""

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from mlx_pipelines.code import code_digest
 from mlx_pipelines.errors import PipelineError
-from mlx_specs.resources import OUTSIDE_FINGERPRINT, UNKNOWN_DIGEST, ModelVersionInputs, ModelVersionOutputs, fingerprint
-
 from mlx_provider.protocol import CheckError, Created, Difference, Report, ResourceError, Values, changed_inputs
+from mlx_specs.resources import OUTSIDE_FINGERPRINT, UNKNOWN_DIGEST, ModelVersionInputs, ModelVersionOutputs, fingerprint
 
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "skl2onnx", "onnxruntime")
 UPDATED_IN_PLACE = ("about", "package")

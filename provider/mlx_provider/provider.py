@@ -4,9 +4,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlx_engine.provider_codec import BlockingProvider, DiffWithInputs, UpdateWithInputs, decode, encode
-from mlx_engine.providers import ProviderLog
-from mlx_specs.resources import PACKAGE, PROVIDER_VERSION
 from pulumi.provider.experimental.provider import (
     CheckFailure,
     CheckRequest,
@@ -24,6 +21,8 @@ from pulumi.provider.experimental.provider import (
     UpdateResponse,
 )
 
+from mlx_engine.provider_codec import BlockingProvider, DiffWithInputs, UpdateWithInputs, decode, encode
+from mlx_engine.providers import ProviderLog
 from mlx_provider.batch_predictions import BatchPredictions
 from mlx_provider.champion import Champion
 from mlx_provider.compiled_pipeline import CompiledPipeline
@@ -32,6 +31,7 @@ from mlx_provider.declared import Declared
 from mlx_provider.model_server import ModelServer
 from mlx_provider.model_version import ModelVersion
 from mlx_provider.protocol import CheckError, Report, Resource, ResourceError
+from mlx_specs.resources import PACKAGE, PROVIDER_VERSION
 
 RESOURCES: Mapping[str, Resource] = {
     "mlx:index:PreparedDataset": PreparedDataset(),
@@ -102,6 +102,12 @@ class MlxProvider(BlockingProvider):
         state = decode(request.properties)
         self._resource(request.urn).delete(request.resource_id, state, state, self.workspace)
 
+    async def cancel(self) -> None:
+        """Gives up what takes long: a training starts again with the next apply."""
+        from mlx_pipelines.run import interrupt_runs
+
+        interrupt_runs()
+
     def _resource(self, urn: str) -> Resource:
         token = urn.split("::")[-2].split("$")[-1]
         if token not in RESOURCES:
@@ -110,5 +116,3 @@ class MlxProvider(BlockingProvider):
 
     def _report(self, urn: str) -> Report:
         return lambda line: self.log(urn, line, True)
-
-

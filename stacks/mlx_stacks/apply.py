@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlx_engine.host import OnEvent, Op, Refused, Result, Stale, Step
-
 from mlx_stacks.changes import FieldChange, field_changes_of, id_of_urn
 from mlx_stacks.errors import Blocked, UserError
 from mlx_stacks.guard import guard

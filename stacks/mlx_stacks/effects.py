@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from mlx_engine.host import Op, Step
-
 from mlx_stacks.changes import has_unknown
 
 

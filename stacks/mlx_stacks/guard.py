@@ -1,7 +1,6 @@
 """Keeps an apply to its plan: stops before the first step that differs, or that means more than was shown."""
 
 from mlx_engine.host import Guard, Op, Refused, Step
-
 from mlx_stacks.changes import id_of_urn
 from mlx_stacks.effects import STRENGTH, Effect, meaning
 from mlx_stacks.plan import Plan, PlannedStep, input_digest
@@ -17,7 +16,7 @@ def guard(plan: Plan) -> Guard:
     planned = _one_each(plan.steps)
 
     def check(step: Step) -> None:
-        if step.op in HARMLESS or not step.custom:
+        if step.op in HARMLESS:
             return
         shown = planned.get(step.urn)
         if shown is None:

@@ -4,15 +4,18 @@ Enters: a workspace. Leaves: a Plan. Nothing is written: the host previews, and 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
-from mlx_engine.host import OnEvent, Op, Result, Step
-from mlx_specs.graph import Graph
-from mlx_specs.resources import UNKNOWN_DIGEST, digest
 from pydantic import TypeAdapter, ValidationError
 
+from mlx_engine.host import OnEvent, Op, Result, Step
+from mlx_pipelines.code import CODE, code_parts, explain_change
+from mlx_specs import layout
+from mlx_specs.graph import Graph
+from mlx_specs.resources import UNKNOWN_DIGEST, ModelVersionOutputs, digest
 from mlx_stacks.changes import COMPONENTS, FieldChange, ObjectSteps, by_object, field_changes
 from mlx_stacks.effects import Effect, meaning, strongest, top_level
 from mlx_stacks.errors import UserError
@@ -117,7 +120,14 @@ def describe(workspace: Workspace, result: Result, requested: Mapping[str, str])
     grouped = by_object(result.steps)
     objects = [_object_change(item) for item in grouped]
     steps = tuple(_planned(step) for step in result.steps if step.op is not Op.SAME)
-    return Plan(workspace.project, workspace.name, result.serial, _with_causes(objects, grouped, workspace.graph), steps, tuple(sorted(requested.items())))
+    return Plan(
+        workspace.project,
+        workspace.name,
+        result.serial,
+        _with_causes(objects, grouped, workspace.graph, workspace.root),
+        steps,
+        tuple(sorted(requested.items())),
+    )
 
 
 def input_digest(step: Step) -> str:
@@ -156,17 +166,29 @@ def _note(item: ObjectSteps) -> str:
     return f"declared, not run: {reasons[0]}" if reasons else ""
 
 
-def _with_causes(objects: list[ObjectChange], grouped: tuple[ObjectSteps, ...], graph: Graph) -> tuple[ObjectChange, ...]:
+def _with_causes(objects: list[ObjectChange], grouped: tuple[ObjectSteps, ...], graph: Graph, root: Path) -> tuple[ObjectChange, ...]:
     """Adds to each indirect change what it follows from: its own resources' causes, then changed objects it refers to."""
     moving = {item.id for item in objects if item.action != "same" and item.effect != Effect.METADATA}
     explained: list[ObjectChange] = []
     for item, steps in zip(objects, grouped, strict=True):
-        own = sorted({CAUSES[name] for step in steps.children for name in top_level(step) if name in CAUSES})
+        own = sorted({cause for step in steps.children for name in top_level(step) if name in CAUSES for cause in _causes(name, step, root)})
         node = graph.get(item.id)
         follows = [f"follows {reference}" for reference in (node.references if node else ()) if reference in moving]
         because = tuple(own + follows) if item.indirect or own else ()
         explained.append(replace(item, because=because))
     return tuple(explained)
+
+
+def _causes(name: str, step: Step, root: Path) -> Sequence[str]:
+    """The words for an input that differs; for the code of a trained version, the functions that changed."""
+    if name != "codeDigest" or step.type != "mlx:index:ModelVersion" or step.op is Op.CREATE:
+        return [CAUSES[name]]
+    old = ModelVersionOutputs.model_validate({**step.old_inputs, **step.old_outputs})
+    trained = root / layout.run(old.home, old.model, old.fingerprint) / CODE
+    if not trained.is_file():
+        return [CAUSES[name]]
+    new = ModelVersionOutputs.model_validate(step.new_inputs)
+    return explain_change(json.loads(trained.read_text()), code_parts(new.entry, root, new.algorithm)) or [CAUSES[name]]
 
 
 def _known(value: Any) -> Any:

@@ -14,7 +14,6 @@ from mlx_specs.resources import (
     ModelVersionOutputs,
     PreparedDatasetOutputs,
 )
-
 from mlx_stacks.changes import COMPONENTS, RESOURCES
 from mlx_stacks.workspace import Workspace, open_host
 
@@ -80,7 +79,9 @@ def _pipeline(workspace: Workspace, id: str, resources: dict[str, Values]) -> Ob
 
 def _model(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
     version = ModelVersionOutputs.model_validate(resources["ModelVersion"])
-    champion = ChampionOutputs.model_validate(resources.get("Champion", {"model": version.model, "home": version.home, "candidate": {}}))
+    if "Champion" not in resources:
+        return ObjectStatus(id, "Incomplete", f"version {version.version} is trained but not judged; apply again", {"version": version.version})
+    champion = ChampionOutputs.model_validate(resources["Champion"])
     metrics = {name: round(value, 4) for name, value in sorted(version.metrics.items())}
     shown: dict[str, Any] = {
         "version": version.version, "champion": champion.current.version, "metrics": metrics, "engine": version.engine,

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import cast
 
 import yaml
+
 from mlx_engine.host import Host, Options, Stack
 from mlx_specs.base import SecretRef
 from mlx_specs.diagnostics import Diagnostic
 from mlx_specs.environment import Environment
 from mlx_specs.graph import Graph
 from mlx_specs.layout import Layout, find_workspace
-from mlx_specs.validate import check
-
+from mlx_stacks.check import check_workspace
 from mlx_stacks.errors import UserError
 
 FILE_BACKEND = "file://"
@@ -57,10 +57,11 @@ def open_workspace(start: Path, environment: str | None = None) -> Workspace:
     root = find_workspace(start.resolve())
     if root is None:
         raise UserError(f"no workspace at {start.resolve()} or above: no Pulumi.yaml", hint="go to your workspace, or make one with `mlx init`")
-    loaded, _ = check(root, environment)
-    if loaded.graph is None:
-        raise UserError(_count(len(loaded.errors)), diagnostics=loaded.diagnostics)
-    warnings = tuple(item for item in loaded.diagnostics if item.severity != "error")
+    loaded, problems = check_workspace(root, environment)
+    errors = [item for item in problems if item.severity == "error"]
+    if errors or loaded.graph is None:
+        raise UserError(_count(len(errors)), diagnostics=problems)
+    warnings = tuple(item for item in problems if item.severity != "error")
     return Workspace(root, _project(root), loaded.environment, loaded.graph, warnings)
 
 

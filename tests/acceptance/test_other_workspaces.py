@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
-
 from sklearn_workspaces import diabetes_model, objects, tumour_model, write_breast_cancer, write_diabetes
 from workspaces import Make, UserWorkspace
 

@@ -37,7 +37,9 @@ class UserWorkspace:
 
     def mlx(self, *args: str, code: int = 0, env: dict[str, str] | None = None) -> Said:
         """Runs a verb; an exit code other than the one expected fails the test with everything it said."""
-        process = subprocess.run(self.command(*args), cwd=self.root, capture_output=True, text=True, timeout=LIMIT, env={**os.environ, **(env or {})}, check=False)
+        process = subprocess.run(
+            self.command(*args), cwd=self.root, capture_output=True, text=True, timeout=LIMIT, env={**os.environ, **(env or {})}, check=False
+        )
         said = Said(process.returncode, process.stdout, process.stderr)
         assert said.code == code, f"mlx {' '.join(args)} exited {said.code}, not {code}\n{said.out}\n{said.err}"
         assert "Traceback" not in said.out + said.err, said.out + said.err

@@ -53,7 +53,7 @@ def is_set(value: Mapping[str, Any], path: str) -> bool:
     """Whether an object says something at the path."""
     try:
         parent, key = _parent(value, path)
-    except (KeyError, IndexError, StopIteration, TypeError):
+    except (KeyError, IndexError, StopIteration, TypeError, AttributeError):
         return False
     return isinstance(key, int) or key in parent
 

@@ -43,7 +43,13 @@ def test_steps_are_grouped_under_the_object_that_declares_them_and_a_replacement
 
 
 def test_the_object_of_a_urn_is_known_from_its_component_and_from_its_resources() -> None:
-    assert [id_of_urn(urn) for urn in (MODEL, VERSION, CHAMPION, f"{STACK}pulumi:pulumi:Stack::flights-local", "")] == ["Model/delay", "Model/delay", "Model/delay", "", ""]
+    assert [id_of_urn(urn) for urn in (MODEL, VERSION, CHAMPION, f"{STACK}pulumi:pulumi:Stack::flights-local", "")] == [
+        "Model/delay",
+        "Model/delay",
+        "Model/delay",
+        "",
+        "",
+    ]
 
 
 def test_an_unknown_is_found_at_any_depth() -> None:

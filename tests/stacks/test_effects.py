@@ -1,6 +1,7 @@
 """What a step means: one row a case, the words as people read them."""
 
 import pytest
+
 from mlx_engine.host import UNKNOWN, Op, Step
 from mlx_stacks.effects import Effect, meaning, strongest
 

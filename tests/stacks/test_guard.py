@@ -1,6 +1,7 @@
 """An apply keeps to its plan: what is refused, and what may come out weaker than was shown."""
 
 import pytest
+
 from mlx_engine.host import UNKNOWN, Op, Refused, Step
 from mlx_stacks.guard import guard
 from mlx_stacks.plan import Plan, PlannedStep, input_digest

@@ -20,9 +20,9 @@ def command(
 
     Exits 0 when there is no error, and 1 otherwise.
     """
-    from mlx_specs.validate import check
+    from mlx_stacks.check import check_workspace
 
-    loaded, diagnostics = check(workspace_at(folder), env)
+    loaded, diagnostics = check_workspace(workspace_at(folder), env)
     errors = [item for item in diagnostics if item.severity == "error"]
     if output == "json":
         result_json(as_json(loaded, diagnostics, resolved=resolved))

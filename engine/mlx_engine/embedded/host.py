@@ -206,6 +206,9 @@ def _one_at_a_time(on_event: OnEvent) -> OnEvent:
 def _interrupt(deployment: Deployment, packages: Packages) -> None:
     deployment.stop(interrupted=True)
     packages.cancel()
+    # In a thread: the signal may have come while this one holds the lock that keeps events in order.
+    waiting = Event(EventKind.WAITING, message="interrupted: waiting for what is running to end")
+    threading.Thread(target=deployment.tell, args=(waiting,), daemon=True).start()
 
 
 def _raised(fault: BaseException, deployment: Deployment, result: Result) -> BaseException:

@@ -1,0 +1,102 @@
+"""What is declared and not run yet: objects that between them say something in every field, and second values that hold together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from field_paths import REMOVED, FieldPath, every_field, is_set, value_at
+from second_values import second_value
+from trials import made
+
+DEFERRED_KINDS = ("Cluster", "FeatureStore", "Monitor", "Notebook")
+STREAM = "Inference.spec.stream."
+ABOUT = {"description": "First.", "owner": "us", "labels": {"tier": "1"}}
+COMPUTE = {"cpu": 1, "memory": "1Gi", "gpu": 1, "nodes": 1, "pool": "gpu"}
+POOL = {
+    "intent": "general", "machine": "m5.large", "min": 1, "max": 4, "spot": False, "labels": {"team": "ml"}, "zones": ["a", "b"], "disk": "100Gi",
+    "taints": [{"key": "only", "value": "ml", "effect": "NoExecute"}],
+}  # fmt: skip
+REQUIREMENTS = {"cpu": 4, "memory": "16Gi", "gpuModel": "A100", "gpuCount": 1}
+CLOUD = {
+    "provider": "eks", "region": "eu-west-1", "version": "1.33", "nodePools": {"general": POOL}, "addOns": ["kserve"], "privateEndpoint": False,
+    "tags": {"cost": "ml"},
+}  # fmt: skip
+STORE = {
+    "entities": {"row": {"joinKeys": ["id"], "description": "A row."}},
+    "featureViews": {
+        "values": {"entities": ["row"], "source": "rows", "features": {"x": "float", "z": "float"}, "ttl": "1d", "online": True, "defaults": {"x": 0.0}}
+    },
+    "featureServices": {"both": {"views": {"values": ["x", "z"]}}},
+    "onlineStore": {"type": "sqlite"},
+    "offlineStore": {"type": "duckdb"},
+    "materialization": {"schedule": "0 2 * * *"},
+}
+WATCH = {
+    "inference": "api",
+    "dataDrift": {"method": "psi", "threshold": 0.2, "columns": ["x", "z"]},
+    "predictionDrift": {"method": "psi", "threshold": 0.2},
+    "performance": {"metric": "rmse", "atLeast": 0.0, "atMost": 9.0, "labels": {"dataset": "rows", "key": ["id"], "delay": "1d"}},
+    "window": {"size": "1d", "minimum": 100},
+    "schedule": "0 2 * * *",
+    "action": "record",
+}
+FOLLOW = {"mode": "stream", "model": "base@champion", "stream": {"source": "file://in", "sink": "file://out", "watermark": "10m"}}
+BASES: Mapping[str, tuple[dict[str, Any], ...]] = {
+    "Cluster": (
+        CLOUD,
+        {"provider": "existing", "context": "kind"},
+        {"provider": "gke", "nodePools": {"general": {"intent": "gpu", "requirements": REQUIREMENTS}}},
+    ),
+    "FeatureStore": (STORE,),
+    "Monitor": (WATCH,),
+    "Notebook": ({"image": "jupyter:1", "compute": COMPUTE, "idleStop": "2h", "storage": "10Gi"},),
+    "Inference": (FOLLOW,),
+}
+"""For each kind objects of which at least one says something at each path."""
+SECOND: Mapping[str, Any] = {
+    "Cluster.spec.provider": "gke",
+    "Cluster.spec.nodePools": {"other": POOL},
+    "Cluster.spec.nodePools.*.taints": [],
+    "Cluster.spec.addOns": ["kfp"],
+    "FeatureStore.spec.entities": {"row": {"joinKeys": ["id"], "description": "A row."}, "other": {"joinKeys": ["id"]}},
+    "FeatureStore.spec.entities.*.joinKeys": ["x"],
+    "FeatureStore.spec.featureViews": {name: {**STORE["featureViews"]["values"], "ttl": ttl} for name, ttl in (("values", "1d"), ("others", "2d"))},
+    "FeatureStore.spec.featureViews.*.entities": ["row", "row"],
+    "FeatureStore.spec.featureViews.*.source": "rows-noted",
+    "FeatureStore.spec.featureViews.*.features": {"x": "float", "z": "float", "y": "float"},
+    "FeatureStore.spec.featureViews.*.defaults": {"x": 1.0},
+    "FeatureStore.spec.featureServices": {"other": {"views": {"values": ["x"]}}},
+    "FeatureStore.spec.featureServices.*.views": {"values": ["z"]},
+    "Monitor.spec.inference": "api-other",
+    "Monitor.spec.dataDrift.columns": ["x"],
+    "Monitor.spec.performance.metric": "mae",
+    "Monitor.spec.performance.labels.dataset": "rows-noted",
+    "Monitor.spec.performance.labels.key": ["id", "x"],
+}
+"""Where a value made from the type alone would lead nowhere; all other second values are made from their type."""
+
+
+def deferred_fields() -> list[FieldPath]:
+    """The fields of the kinds, and of the mode, that no target runs yet, but for those that decide which object it is."""
+    return [
+        field
+        for field in every_field()
+        if (field.kind in DEFERRED_KINDS or field.path.startswith(STREAM))
+        and len(field.values) != 1
+        and not field.path.endswith((".metadata.name", ".environments"))
+    ]
+
+
+def first_object(number: int, field: FieldPath) -> dict[str, Any]:
+    """An object of its own for the field, which says something there."""
+    name = f"trial-{number}"
+    for spec in BASES[field.kind]:
+        candidate = made(field.kind, name, spec, **ABOUT)
+        if is_set(candidate, field.path):
+            return candidate
+    raise AssertionError(f"no object in BASES says something at {field.path}")
+
+
+def new_value(field: FieldPath, first: dict[str, Any]) -> Any:
+    """The second value."""
+    known = SECOND.get(field.path, REMOVED)
+    return second_value(field, value_at(first, field.path)) if known is REMOVED else known

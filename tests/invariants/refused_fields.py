@@ -1,0 +1,85 @@
+"""What a target refuses: for every field in a row of the table an object that sets it, and nothing else that is wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from field_paths import changed_at, every_field, plain_path
+
+from mlx_specs.support import TABLE, Row
+
+VALUES: Mapping[str, tuple[Any, ...]] = {
+    "Environment.spec.models": ("pinned",),
+    "Environment.spec.promotedFrom": ("staging",),
+    "Environment.spec.state.backend": ("s3://bucket/state", "gs://bucket", "azblob://container"),
+    "Environment.spec.state.passphrase.kubernetes.name": ("n",),
+    "Environment.spec.state.passphrase.kubernetes.key": ("k",),
+    "Environment.spec.target": ({"type": "kubernetes", "cluster": "cloud", "namespace": "ml"},),
+    "Environment.spec.target[kubernetes].type": ("kubernetes",),
+    "Environment.spec.target[kubernetes].cluster": ("cloud",),
+    "Environment.spec.target[kubernetes].namespace": ("ml",),
+    "Dataset.spec.schedule": ("0 3 * * *",),
+    "Dataset.spec.source[sql].url[secret].kubernetes.name": ("n",),
+    "Dataset.spec.source[sql].url[secret].kubernetes.key": ("k",),
+    "Pipeline.spec.steps": ({"train": {"compute": {}}},),
+    "Pipeline.spec.steps.*.compute.cpu": (2,),
+    "Pipeline.spec.steps.*.compute.memory": ("2Gi",),
+    "Pipeline.spec.steps.*.compute.gpu": (1,),
+    "Pipeline.spec.steps.*.compute.nodes": (2,),
+    "Pipeline.spec.steps.*.compute.pool": ("gpu",),
+    "Model.spec.task": ("timeSeries", "text", "vision"),
+    "Model.spec.retraining.schedule": ("0 3 * * *",),
+    "Model.spec.compute.gpu": (1,),
+    "Model.spec.compute.nodes": (2,),
+    "Model.spec.compute.pool": ("gpu",),
+    "Inference.spec.features": ("both",),
+    "Inference.spec.scaling.min": (0,),
+    "Inference.spec.scaling.max": (2,),
+    "Inference.spec.compute.gpu": (1,),
+    "Inference.spec.compute.nodes": (2,),
+    "Inference.spec.compute.pool": ("gpu",),
+    "Inference.spec.batch.schedule": ("0 3 * * *",),
+}
+"""The values that are refused, for each path that a row of the table covers."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A field, a value that is refused, and the row that says why."""
+
+    path: str
+    value: Any
+    row: Row
+
+
+def refused_paths() -> dict[str, Row]:
+    """Each path that a ``refused`` row covers, and the row."""
+    rows = [row for row in TABLE if row.verdict == "refused"]
+    return {field.path: row for field in every_field() for row in rows if _covers(row, field.path)}
+
+
+def refusals() -> list[Refusal]:
+    """Every value of the table above."""
+    rows = refused_paths()
+    return [Refusal(path, value, rows[path]) for path, values in VALUES.items() for value in values]
+
+
+def with_refused(one: Refusal, base: Mapping[str, Any]) -> dict[str, Any]:
+    """An object that says it."""
+    if ".kubernetes." in one.path:
+        return changed_at(base, one.path.rpartition(".")[0], {"name": "n", "key": "k"})
+    if one.path.startswith("Environment.spec.target"):
+        return changed_at(base, "Environment.spec.target", {"type": "kubernetes", "cluster": "cloud", "namespace": "ml"})
+    if ".steps.*." in one.path:
+        return changed_at(base, "Pipeline.spec.steps", {"train": {"compute": {one.path.rpartition(".")[2]: one.value}}})
+    if ".scaling." in one.path:
+        return changed_at(base, "Inference.spec.scaling", {"min": 1, "max": 1, one.path.rpartition(".")[2]: one.value})
+    return changed_at(base, one.path, one.value)
+
+
+def _covers(row: Row, path: str) -> bool:
+    plain = plain_path(path)
+    inside = plain == row.field or plain.startswith(f"{row.field}.")
+    through = row.field == "target.type" and path.startswith(("Environment.spec.target[kubernetes]", "Environment.spec.target"))
+    local = path.startswith("Environment.spec.target[local]")
+    return path.startswith(f"{row.kind}.") and (inside or through) and not local
