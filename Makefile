@@ -27,8 +27,10 @@ demo: $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)  ## from a clean clon
 install: .venv/.dev  ## everything that developers need, in .venv
 
 # One file's tests stay in one process: they share a server or a trained model.
+# The pipelines' tests run apart: kfp and pulumi both define google.rpc.Status, so one process can import only one of them.
 test: .venv/.dev  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/kfp_pipelines
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/kfp_pipelines
 
 lint: .venv/.dev  ## ruff, pyright, import-linter
 	$(BIN)/ruff check .

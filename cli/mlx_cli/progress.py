@@ -73,9 +73,8 @@ class Narrator:
 
     def _end(self, step: Step) -> Line:
         self.done.append(f"{owner(step.urn)} {what(step)}")
-        return Line(
-            owner(step.urn), f"{what(step)}: done in {duration(self.clock() - self.started.pop(step.urn))}", SYMBOLS[step.op], COLOURS[SYMBOLS[step.op]]
-        )
+        symbol = SYMBOLS.get(step.op, "-")
+        return Line(owner(step.urn), f"{what(step)}: done in {duration(self.clock() - self.started.pop(step.urn))}", symbol, COLOURS[symbol])
 
     def _fail(self, step: Step, message: str) -> Line:
         self.started.pop(step.urn, None)
@@ -99,7 +98,7 @@ def what(step: Step) -> str:
     match step.op:
         case Op.CREATE | Op.UPDATE | Op.CREATE_REPLACEMENT:
             return make
-        case Op.DELETE:
+        case Op.DELETE | Op.DELETE_REPLACED:
             return remove
         case _:
             return step.op.value

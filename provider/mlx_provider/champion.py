@@ -21,10 +21,13 @@ class Champion:
         return Difference((*changed, "current") if old.current.version != old.decided else changed)
 
     def planned(self, inputs: Values, old_outputs: Values | None) -> Values:
-        """Who is champion is known while candidate and criteria are the same."""
-        if old_outputs and all(old_outputs.get(key) == inputs.get(key) for key in ("candidate", "success", "home")):
+        """Who is champion is known while candidate and criteria are the same; a champion that is judged again stays it."""
+        if not old_outputs or any(old_outputs.get(key) != inputs.get(key) for key in ("candidate", "home")):
+            return dict(inputs)
+        if old_outputs.get("success") == inputs.get("success"):
             return {**old_outputs, **inputs}
-        return dict(inputs)
+        stays = old_outputs.get("current") == old_outputs.get("candidate")
+        return {**inputs, "current": old_outputs["current"]} if stays else dict(inputs)
 
     def create(self, inputs: Values, workspace: Path, report: Report) -> Created:
         """Judges, and moves the alias when the candidate passes."""

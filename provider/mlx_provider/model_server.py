@@ -63,15 +63,29 @@ class ModelServer:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def find_server(inputs: Values, workspace: Path) -> Created | None:
+    """The server that an interrupted create started, if it runs."""
+    from mlx_runtime.server.lifecycle import find
+
+    asked = ModelServerInputs.model_validate(inputs)
+    running = find(workspace / layout.endpoint(asked.home, asked.name))
+    return Created(asked.name, _outputs(asked, running.url, running.port, running.pid).wire()) if running else None
+
+
 def _bring_up(asked: ModelServerInputs, workspace: Path, report: Report) -> ModelServerOutputs:
     from mlx_runtime.errors import RuntimeFailure
     from mlx_runtime.server.lifecycle import ensure
 
     folder = workspace / layout.endpoint(asked.home, asked.name)
-    status = "Ready" if asked.version.exists else f"WaitingForModel({asked.model}@{asked.alias})"
     try:
         running = ensure(folder, asked, workspace)
     except RuntimeFailure as error:
         raise ResourceError(f"inference {asked.name!r}: {error}", hint=error.hint) from error
-    report(f"{status} at {running.url}")
-    return ModelServerOutputs(**dict(asked), url=running.url, bound_port=running.port, pid=running.pid, status=status)
+    outputs = _outputs(asked, running.url, running.port, running.pid)
+    report(f"{outputs.status} at {running.url}")
+    return outputs
+
+
+def _outputs(asked: ModelServerInputs, url: str, port: int, pid: int) -> ModelServerOutputs:
+    status = "Ready" if asked.version.exists else f"WaitingForModel({asked.model}@{asked.alias})"
+    return ModelServerOutputs(**dict(asked), url=url, bound_port=port, pid=pid, status=status)

@@ -1,7 +1,7 @@
 """The Pulumi face of our resources: one table of types, plain dicts inside, property values outside."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pulumi.provider.experimental.provider import (
@@ -28,9 +28,9 @@ from mlx_provider.champion import Champion
 from mlx_provider.compiled_pipeline import CompiledPipeline
 from mlx_provider.dataset import PreparedDataset
 from mlx_provider.declared import Declared
-from mlx_provider.model_server import ModelServer
+from mlx_provider.model_server import ModelServer, find_server
 from mlx_provider.model_version import ModelVersion
-from mlx_provider.protocol import CheckError, Report, Resource, ResourceError
+from mlx_provider.protocol import CheckError, Created, Report, Resource, ResourceError, Values
 from mlx_specs.resources import PACKAGE, PROVIDER_VERSION
 
 RESOURCES: Mapping[str, Resource] = {
@@ -42,6 +42,8 @@ RESOURCES: Mapping[str, Resource] = {
     "mlx:index:BatchPredictions": BatchPredictions(),
     "mlx:index:Declared": Declared(),
 }
+LEAVES_A_PROCESS: Mapping[str, Callable[[Values, Path], Created | None]] = {"mlx:index:ModelServer": find_server}
+"""What an interrupted create may have left running: looked up by its inputs. Every other create is simply done again."""
 
 
 class MlxProvider(BlockingProvider):
@@ -80,12 +82,17 @@ class MlxProvider(BlockingProvider):
         return CreateResponse(resource_id=created.id, properties=encode(created.outputs))
 
     async def read(self, request: ReadRequest) -> ReadResponse:
-        """What there is now; an empty answer when it is gone."""
+        """What there is now; an empty answer when it is gone. Without a state, what an interrupted create left behind."""
         inputs, state = decode(request.inputs), decode(request.properties)
-        outputs = self._resource(request.urn).read(request.resource_id, inputs, state, self.workspace)
-        if outputs is None:
+        if state:
+            outputs = self._resource(request.urn).read(request.resource_id, inputs, state, self.workspace)
+            found = Created(request.resource_id, outputs) if outputs is not None else None
+        else:
+            look_up = LEAVES_A_PROCESS.get(_token(request.urn))
+            found = look_up(inputs, self.workspace) if look_up else None
+        if found is None:
             return ReadResponse(resource_id="", properties={}, inputs={})
-        return ReadResponse(resource_id=request.resource_id, properties=encode(outputs), inputs=request.inputs)
+        return ReadResponse(resource_id=found.id, properties=encode(found.outputs), inputs=request.inputs)
 
     async def update(self, request: UpdateRequest) -> UpdateResponse:
         """Changes it, or in a preview says what would be known."""
@@ -109,10 +116,14 @@ class MlxProvider(BlockingProvider):
         interrupt_runs()
 
     def _resource(self, urn: str) -> Resource:
-        token = urn.split("::")[-2].split("$")[-1]
+        token = _token(urn)
         if token not in RESOURCES:
             raise ResourceError(f"unknown resource type {token!r}", hint=f"this provider is {PACKAGE} {PROVIDER_VERSION}; the program asks for another")
         return RESOURCES[token]
 
     def _report(self, urn: str) -> Report:
         return lambda line: self.log(urn, line, True)
+
+
+def _token(urn: str) -> str:
+    return urn.split("::")[-2].split("$")[-1]

@@ -4,12 +4,13 @@ Everything that could be made of a workspace enters; diagnostics leave. A rule t
 those with problems of their own are not among them.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 from mlx_specs.cluster import Cluster
 from mlx_specs.column_rules import columns_hold
-from mlx_specs.dataset import Dataset, SqlStep
+from mlx_specs.dataset import Dataset, PrepareStep, SqlStep
 from mlx_specs.diagnostics import Diagnostic, did_you_mean, listing, there_are
 from mlx_specs.documents import Path
 from mlx_specs.environment import KubernetesTarget
@@ -101,8 +102,17 @@ def rows_come_from_somewhere(draught: Draught) -> Iterator[Diagnostic]:
                 ("spec", "inputs"), "unused", "no sql step reads these inputs", "add a step - sql: select ... under prepare, or remove inputs", key=True
             )
         for index, name in enumerate(spec.inputs):
+            if _is_unread(name, spec.prepare):
+                yield node.problem(("spec", "inputs", index), "unused", f"no sql step reads the input '{name}'", "read it in a sql step, or remove it")
             if name in spec.inputs[:index]:
                 yield node.problem(("spec", "inputs", index), "duplicate", f"'{name}' is named twice")
+
+
+def _is_unread(name: str, steps: Sequence[PrepareStep]) -> bool:
+    """Whether there is SQL, and none that has the input's name in it."""
+    texts = [step.sql for step in steps if isinstance(step, SqlStep)]
+    table = re.compile(rf"\b{name.replace('-', '_')}\b", re.IGNORECASE)
+    return bool(texts) and not any(table.search(text) for text in texts)
 
 
 def lists_name_each_thing_once(draught: Draught) -> Iterator[Diagnostic]:

@@ -2,7 +2,7 @@
 
 from mlx_engine.host import Guard, Op, Refused, Step
 from mlx_stacks.changes import id_of_urn
-from mlx_stacks.effects import STRENGTH, Effect, meaning
+from mlx_stacks.effects import DELETES, STRENGTH, Effect, meaning
 from mlx_stacks.plan import Plan, PlannedStep, input_digest
 
 PARTS_OF_A_REPLACEMENT = {Op.CREATE_REPLACEMENT: Op.REPLACE, Op.DELETE_REPLACED: Op.REPLACE}
@@ -40,7 +40,7 @@ def _check_operation(step: Step, shown: PlannedStep) -> None:
     allowed = {shown.op, *(WEAKER.get(Op(shown.op), ()) if shown.unknown else ())} | {PARTS_OF_A_REPLACEMENT.get(Op(shown.op), shown.op)}
     if operation not in allowed:
         raise Refused(f"{id_of_urn(step.urn)}: the plan shows {shown.op}, it would now be {operation}", hint="something changed since; plan again")
-    if operation == shown.op and operation != Op.DELETE and not shown.unknown and input_digest(step) != shown.inputs:
+    if operation == shown.op and step.op not in DELETES and not shown.unknown and input_digest(step) != shown.inputs:
         raise Refused(f"{id_of_urn(step.urn)}: its inputs are not those of the plan", hint="something changed since; plan again")
 
 

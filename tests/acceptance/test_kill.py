@@ -57,8 +57,8 @@ def test_a_second_apply_that_may_not_wait_is_told_who_holds_the_lock(undisturbed
     workspace.edit("specs/objects.yaml", "max_depth: 5", "max_depth: 4")
     with subprocess.Popen(workspace.command("apply", "--yes"), cwd=workspace.root, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as first:
         assert first.stderr is not None
-        next(line for line in first.stderr if "step" in line)  # it holds the lock and trains
-        second = workspace.mlx("destroy", "--yes", "--lock-timeout", "0", code=1)
+        next(line for line in first.stderr if "step 1/8" in line)  # it holds the lock and trains
+        second = workspace.mlx("destroy", "--yes", "--lock-timeout", "0", code=3)
         first.stderr.read()
     assert first.returncode == 0
     assert str(first.pid) in second.err

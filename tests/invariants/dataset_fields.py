@@ -85,7 +85,7 @@ def missing(**one: Any) -> dict[str, Any]:
 
 
 def outliers(**one: Any) -> dict[str, Any]:
-    return step(outliers={"columns": ["x"], **one})
+    return step(outliers={"columns": ["x"], "action": "reject", **one})
 
 
 def duplicates(**one: Any) -> dict[str, Any]:
@@ -208,7 +208,7 @@ STEPS: tuple[Case, ...] = (
         for value, seen in (("clip", 50), ("null", None))
     ),
     Case("Dataset.spec.prepare[deduplicate].deduplicate.keys", duplicates(keys=["id"]), ["name"], xs, [3, 5], [1, 3, 5]),
-    Case("Dataset.spec.prepare[deduplicate].deduplicate.keep", duplicates(keys=["id"]), "last", xs, [3, 5], [2, 5]),
+    Case("Dataset.spec.prepare[deduplicate].deduplicate.keep", duplicates(keys=["id"], keep="first"), "last", xs, [3, 5], [2, 5]),
     Case("Dataset.spec.prepare[deduplicate].deduplicate.orderBy", duplicates(keys=["id"]), ["x"], xs, [3, 5], [1, 5]),
     Case("Dataset.spec.prepare[reject].reject.where", step(reject={"where": "x > 50", "reason": "r"}), "id = 1", rejected_ids, [5], [1]),
     Case("Dataset.spec.prepare[reject].reject.reason", step(reject={"where": "x > 50", "reason": "large"}), "too large", rejected, [("large", 1)], [("too large", 1)]),

@@ -144,3 +144,16 @@ def _step(holder: Any, key: Any, *, make: bool) -> Any:
     if make and isinstance(holder, dict) and key not in holder:
         holder[key] = {}
     return holder.get(key) if isinstance(holder, dict) and not make else holder[key]
+
+
+def concrete(value: Any, path: str) -> str:
+    """The path below spec with the keys and indices of this object, as a plan names it; metadata keeps its name."""
+    parts = [name or f"[{tag}]" for name, tag in PART.findall(path)][1:]
+    said: list[str] = []
+    for part in parts:
+        if part.startswith("[") and not isinstance(value, list):
+            continue
+        key = _key(value, part)
+        said.append(f"[{key}]" if isinstance(key, int) else f".{key}")
+        value = _step(value, key, make=False)
+    return "".join(said).removeprefix(".").removeprefix("spec.")

@@ -40,8 +40,22 @@ MODELS: Mapping[str, dict[str, Any]] = {
     "from-day": {**BASE, "split": {"by": "time", "testFrom": TRAIN_FROM}},
     "noted-time": {**BASE, "data": "rows-noted", "split": {"by": "time", "test": 0.25}},
     "classes": {**CLASSES, "pipeline": "quick"},
-    "reference": {**CLASSES, "pipeline": "tabular"},
+    "reference": {**CLASSES, "pipeline": "tabular", "success": [{"metric": "brier", "atMost": 0.9}]},
     "rival": {**BASE, "success": [{"metric": "rmse", "tolerance": 0.01}]},
+}
+SECOND: Mapping[str, dict[str, Any]] = {
+    "base": {"package": "onnx"},
+    "from-day": {"package": "auto", "success": [{"metric": "r2", "atLeast": 2.0}]},
+    "by-time": {"success": [{"metric": "rmse", "atMost": 0.001}]},
+    "noted-time": {"success": [{"metric": "rmse", "atLeast": 0.5}]},
+    "rival": {"parameters": {"alpha": 1e6}},
+}
+"""What the second apply changes; only ``rival`` trains again."""
+THIRD: Mapping[str, dict[str, Any]] = {
+    "from-day": {"success": [{"metric": "r2", "atLeast": 0.5}]},
+    "by-time": {"success": [{"metric": "rmse", "atMost": 100.0}]},
+    "noted-time": {"success": [{"metric": "r2", "atLeast": 0.5}]},
+    "rival": {"success": [{"metric": "rmse", "tolerance": 1000.0}]},
 }
 API = {"mode": "realtime", "model": "base@champion", "realtime": {"timeout": "2s"}}
 
@@ -53,13 +67,11 @@ def write_model_trial(trial: Trial, port: int) -> None:
     trial.write(all_objects(port), {"parallel": 2})
 
 
-def all_objects(port: int, models: Mapping[str, dict[str, Any]] = MODELS) -> list[dict[str, Any]]:
-    """Base and variants."""
-    return [*data_objects(), *pipelines(), *(made("Model", name, spec, **about_of(name)) for name, spec in models.items()), *inferences(port)]
-
-
-def about_of(model: str) -> dict[str, Any]:
-    return OTHER_ABOUT if model == "several" else ABOUT
+def all_objects(port: int, *changes: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Base and variants; with ``changes`` of models, whoever was ABOUT is OTHER_ABOUT from then on."""
+    models = {name: {key: value for change in ({name: spec}, *changes) for key, value in change.get(name, {}).items()} for name, spec in MODELS.items()}
+    objects = [*data_objects(), *pipelines(), *(made("Model", name, spec, **ABOUT) for name, spec in models.items()), *inferences(port)]
+    return [{**one, "metadata": {**one["metadata"], **OTHER_ABOUT}} if one["metadata"].get("owner") and changes else one for one in objects]
 
 
 def data_objects() -> list[dict[str, Any]]:

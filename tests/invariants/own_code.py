@@ -1,7 +1,7 @@
 """The user's own code in the workspace of models: a pipeline of one step, and an estimator that predicts what its process is."""
 
 STEPS = '''
-    """The steps of mlx in one process, so that a run is short; it prints what the process was given."""
+    """What the steps of mlx do in one step, so that a run is short; it prints what its process was given."""
     from kfp import dsl
 
     @dsl.component(base_image="python:3.11")
@@ -9,29 +9,29 @@ STEPS = '''
         data: str, target: str, features: str, event_time: str, task: str, split: str, algorithm: str, parameters: str, seed: int, success: str,
         package: str, model: str, fingerprint: str, artifact_folder: str, run_folder: str, note: str,
     ):
-        import json, os, resource, sys, tempfile
+        import json, os, pickle, resource, sys, tempfile
         from pathlib import Path
-        from types import SimpleNamespace
-        from mlx_pipelines.steps import evaluate, ingest, package as packaging, split as splitting, train, validate
+        from mlx_pipelines.algorithm import make_estimator
+        from mlx_pipelines.evaluation import measure
+        from mlx_pipelines.kept import keep, package_kept
+        from mlx_pipelines.rows import feature_frame, hold_out, labels, problems, read, write
+        from mlx_specs.model import Split
 
-        folder = Path(tempfile.mkdtemp())
-        rows, training, held_out, estimator, metrics, report, packaged = (
-            SimpleNamespace(path=str(folder / name), metadata={}, log_metric=lambda name, value: None)
-            for name in ("rows", "training", "held_out", "estimator", "metrics", "report", "packaged")
-        )
         given = {"note": note, "threads": os.environ.get("OMP_NUM_THREADS"), "memory": resource.getrlimit(resource.RLIMIT_DATA)[0]}
         sys.stdout.write("GIVEN " + json.dumps(given) + chr(10))
-        columns = dict(target=target, features=features, task=task)
-        ingest.ingest.python_func(data=data, rows=rows)
-        validate.validate.python_func(rows=rows, event_time=event_time, split=split, **columns)
-        splitting.split.python_func(rows=rows, how=split, event_time=event_time, seed=seed, training=training, held_out=held_out)
-        train.train.python_func(rows=training, algorithm=algorithm, parameters=parameters, seed=seed, estimator=estimator, **columns)
-        evaluate.evaluate.python_func(
-            held_out=held_out, estimator=estimator, success=success, seed=seed, metrics=metrics, report=report, **columns,
-        )
-        packaging.package.python_func(
-            estimator=estimator, held_out=held_out, report=report, model=model, fingerprint=fingerprint, format=package,
-            artifact_folder=artifact_folder, run_folder=run_folder, packaged=packaged, **columns,
+        rows, names, how, run = read(data), json.loads(features), Split.model_validate_json(split), Path(run_folder)
+        assert problems(rows, target=target, features=names, task=task, event_time=event_time, split=how) == []
+        training, held_out = hold_out(rows, how, event_time, seed)
+        frame = feature_frame(training, names)
+        fitted = make_estimator(algorithm, json.loads(parameters), seed, task, frame).fit(frame, labels(training, target, task))
+        folder = Path(tempfile.mkdtemp())
+        measure(fitted, held_out, target, names, task, [criterion["metric"] for criterion in json.loads(success)], seed, folder)
+        (folder / "estimator").write_bytes(pickle.dumps(fitted))
+        write(held_out, folder / "held_out")
+        keep(run, folder / "estimator", folder / "held_out", folder)
+        package_kept(
+            run, model=model, fingerprint=fingerprint, task=task, target=target, features=names, format=package, folder=Path(artifact_folder),
+            report=lambda line: None,
         )
 
     @dsl.pipeline(name="quick")

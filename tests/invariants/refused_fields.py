@@ -67,7 +67,7 @@ def refusals() -> list[Refusal]:
 def with_refused(one: Refusal, base: Mapping[str, Any]) -> dict[str, Any]:
     """An object that says it."""
     if ".kubernetes." in one.path:
-        return changed_at(base, one.path.rpartition(".")[0], {"name": "n", "key": "k"})
+        return changed_at(base, one.path.partition(".kubernetes.")[0].removesuffix("[secret]"), {"kubernetes": {"name": "n", "key": "k"}})
     if one.path.startswith("Environment.spec.target"):
         return changed_at(base, "Environment.spec.target", {"type": "kubernetes", "cluster": "cloud", "namespace": "ml"})
     if ".steps.*." in one.path:

@@ -7,14 +7,14 @@ import pytest
 
 from mlx_provider.dataset import PreparedDataset
 from mlx_provider.protocol import CheckError, Difference, ResourceError
-from mlx_specs.resources import About, PreparedDatasetInputs
+from mlx_specs.resources import DatasetAbout, PreparedDatasetInputs
 
 RESOURCE = PreparedDataset()
 
 
 def declared(**spec: Any) -> dict[str, Any]:
     definition = {"source": {"type": "csv", "path": "d.csv"}, **spec}
-    wire = PreparedDatasetInputs(name="d", home=".mlx/local", definition=definition, about=About(owner="me")).wire()
+    wire = PreparedDatasetInputs(name="d", home=".mlx/local", definition=definition, about=DatasetAbout(owner="me")).wire()
     return {**wire, "sourceDigest": None}
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from mlx_runtime.prepare.dataset import prepare
-from mlx_specs.resources import About, PreparedDatasetInputs, PreparedDatasetOutputs
+from mlx_specs.resources import DatasetAbout, PreparedDatasetInputs, PreparedDatasetOutputs
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Workspace:
 
     def inputs(self, spec: dict[str, Any], name: str = "d") -> PreparedDatasetInputs:
         needed = {one: self.digests[one] for one in spec.get("inputs", ())}
-        return PreparedDatasetInputs(name=name, home=".mlx/local", definition=spec, inputs=needed, about=About(owner="data-engineering"))
+        return PreparedDatasetInputs(name=name, home=".mlx/local", definition=spec, inputs=needed, about=DatasetAbout(owner="data-engineering"))
 
     def prepare(self, spec: dict[str, Any], name: str = "d", threads: int | None = None) -> PreparedDatasetOutputs:
         self.reports.clear()

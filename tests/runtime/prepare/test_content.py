@@ -90,7 +90,7 @@ def test_the_manifest_says_what_the_folder_holds_and_whose_it_is(workspace: Any)
     manifest = workspace.manifest(outputs)
     assert {key: manifest[key] for key in ("dataset", "contentDigest", "rows", "rejected", "columns", "about")} == {
         "dataset": "d", "contentDigest": outputs.content_digest, "rows": 1, "rejected": 0, "columns": [{"name": "a", "type": "integer"}],
-        "about": {"description": "", "owner": "data-engineering", "labels": {}},
+        "about": {"description": "", "owner": "data-engineering", "labels": {}, "timeline": [], "columns": {}},
     }  # fmt: skip
     set_about(workspace.folder(outputs), {"owner": "other"})
     assert workspace.manifest(outputs)["about"] == {"owner": "other"}
