@@ -3,8 +3,10 @@
 import http.client
 import json
 import pickle
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,7 +73,8 @@ class Seen:
 
     def estimator(self, model: str) -> Any:
         """What was fitted, without the preparation before it."""
-        fitted = pickle.loads((self._run(model) / "estimator.pickle").read_bytes())
+        with _importable(self.trial.root / "kfp_pipelines"):
+            fitted = pickle.loads((self._run(model) / "estimator.pickle").read_bytes())
         return fitted[-1] if hasattr(fitted, "steps") else fitted
 
     def given(self, model: str) -> dict[str, Any]:
@@ -128,6 +131,15 @@ class Seen:
 
     def _run(self, model: str) -> Path:
         return self.trial.root / layout.run(HOME, model, self.first.status[f"Model/{model}"]["fingerprint"])
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 def get(url: str, path: str) -> tuple[int, Any]:

@@ -83,7 +83,7 @@ PIPELINES: tuple[ModelCase, ...] = (
 MODEL_FIELDS: tuple[ModelCase, ...] = (
     ModelCase("Model.spec.task", made("Model", "trial", MODELS["classes"]), "regression",
               lambda seen: tuple([tensor["name"] for tensor in seen.model_file(name)["outputs"]] for name in ("classes", "base")),
-              (["label", "probability_False", "probability_True"], ["prediction"])),
+              (["label", "probability_false", "probability_true"], ["prediction"])),
     ModelCase("Model.spec.pipeline", model(), "tabular", both(Seen.steps, "classes", "reference"),
               (["all-steps"], ["ingest", "validate", "split", "train", "evaluate", "package", "gate", "register"])),
     ModelCase("Model.spec.data", model(), "fewer", both(lambda seen, name: max(seen.held_out(name)) < FEWER, "base", "other-data"), (False, True)),

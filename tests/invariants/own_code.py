@@ -12,7 +12,6 @@ STEPS = '''
         import json, os, pickle, resource, sys, tempfile
         from pathlib import Path
         from mlx_pipelines.algorithm import make_estimator
-        from mlx_pipelines.evaluation import measure
         from mlx_pipelines.kept import keep, package_kept
         from mlx_pipelines.rows import feature_frame, hold_out, labels, problems, read, write
         from mlx_specs.model import Split
@@ -25,7 +24,13 @@ STEPS = '''
         frame = feature_frame(training, names)
         fitted = make_estimator(algorithm, json.loads(parameters), seed, task, frame).fit(frame, labels(training, target, task))
         folder = Path(tempfile.mkdtemp())
-        measure(fitted, held_out, target, names, task, [criterion["metric"] for criterion in json.loads(success)], seed, folder)
+        criteria = [criterion["metric"] for criterion in json.loads(success)]
+        if criteria:
+            from mlx_pipelines.evaluation import measure
+            measure(fitted, held_out, target, names, task, criteria, seed, folder)
+        else:
+            (folder / "plots").mkdir()
+            (folder / "metrics.json").write_text("{}")
         (folder / "estimator").write_bytes(pickle.dumps(fitted))
         write(held_out, folder / "held_out")
         keep(run, folder / "estimator", folder / "held_out", folder)
