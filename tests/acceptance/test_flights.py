@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
-from kserve import InferenceRESTClient, InferRequest, RESTConfig
-from kserve.infer_type import InferInput
+from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
 from workspaces import UserWorkspace
 
 ROW = {

@@ -66,7 +66,7 @@ SECOND: Mapping[str, Any] = {
     "FeatureStore.spec.featureViews.*.defaults": {"x": 1.0},
     "FeatureStore.spec.featureServices": {"other": {"views": {"values": ["x"]}}},
     "FeatureStore.spec.featureServices.*.views": {"values": ["z"]},
-    "Monitor.spec.inference": "api-other",
+    "Monitor.spec.inference": "all",
     "Monitor.spec.dataDrift.columns": ["x"],
     "Monitor.spec.performance.metric": "mae",
     "Monitor.spec.performance.labels.dataset": "rows-noted",

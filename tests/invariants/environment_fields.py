@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pulumi
@@ -103,7 +104,7 @@ def at_a_time(trial: Trial, spec: Mapping[str, Any]) -> bool:
 
     workspace = trial.open()
     apply(workspace, make_plan(workspace, silent), listen)
-    changes = sum(one != other for one, other in zip(heard, heard[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(heard))
     return changes >= len(set(heard))
 
 
@@ -134,7 +135,7 @@ ENVIRONMENT_CASES: tuple[EnvironmentCase, ...] = (
     EnvironmentCase("Environment.spec.overrides", {}, {"overrides": {"Dataset/rows": {"source": {"path": "more.csv"}}}}, rows_applied, (5, 2)),
     EnvironmentCase("Environment.spec.protect", {"protect": False}, {"protect": True}, protected, ([], ["Dataset", "FeatureStore", "all"])),
     EnvironmentCase("Environment.spec.parallel", {"parallel": 1}, {"parallel": 4}, at_a_time, (False, True)),
-    EnvironmentCase("Environment.metadata.description", {"description": "One."}, {"description": "Two."}, in_status, ({"description": "One."}, {"description": "Two."})),
+    EnvironmentCase("Environment.metadata.description", {}, {"description": "Ours."}, in_status, ({}, {"description": "Ours."})),
     EnvironmentCase("Environment.metadata.owner", {}, {"owner": "us"}, in_status, ({}, {"owner": "us"})),
     EnvironmentCase("Environment.metadata.labels", {}, {"labels": {"tier": "1"}}, in_status, ({}, {"labels": {"tier": "1"}})),
 )  # fmt: skip

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -79,7 +79,8 @@ def changed_at(value: Mapping[str, Any], path: str, new: Any) -> dict[str, Any]:
 
 def _fields(model: type[BaseModel], prefix: str) -> Iterator[FieldPath]:
     for name, field in model.model_fields.items():
-        yield from _below(f"{prefix}.{field.alias or name}", field.annotation)
+        constrained = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        yield from _below(f"{prefix}.{field.alias or name}", constrained)
 
 
 def _below(path: str, annotation: Any) -> Iterator[FieldPath]:

@@ -46,7 +46,8 @@ STEPS = '''
     ):
         all_steps(
             data=data, target=target, features=features, event_time=event_time, task=task, split=split, algorithm=algorithm, parameters=parameters,
-            seed=seed, success=success, package=package, model=model, fingerprint=fingerprint, artifact_folder=artifact_folder, run_folder=run_folder, note=note,
+            seed=seed, success=success, package=package, model=model, fingerprint=fingerprint, artifact_folder=artifact_folder, run_folder=run_folder,
+            note=note,
         )
 
     @dsl.pipeline(name="other")

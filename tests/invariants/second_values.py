@@ -3,33 +3,35 @@
 from typing import Any, Literal, get_args, get_origin
 
 from field_paths import REMOVED, FieldPath
+from pydantic import TypeAdapter, ValidationError
 
-from mlx_specs.base import Cron, Duration, Quantity
 from mlx_specs.shapes import unfold
 
-TEXTS: dict[Any, tuple[str, str]] = {Duration: ("3h", "4d"), Quantity: ("3Gi", "5Gi"), Cron: ("0 3 * * *", "30 4 * * 1")}
-"""Two values of each type of text that has a form of its own."""
+TEXTS = ("another", "yet-another", "3h", "4d", "3Gi", "5Gi", "0 3 * * *", "30 4 * * 1")
+"""Names, durations, quantities, cron lines: the type says which of them it takes."""
 
 
 def second_value(field: FieldPath, first: Any) -> Any:
     """Another value than ``first``, which is REMOVED where the field is left out."""
-    candidates = [value for value in _candidates(field, first) if value != first]
-    return candidates[0]
+    return next(value for value in _candidates(field, first) if value != first and _is_valid(field, value))
 
 
 def _candidates(field: FieldPath, first: Any) -> list[Any]:
-    formed = [texts for form, texts in TEXTS.items() if _is(field.annotation, form)]
-    if formed:
-        return list(formed[0])
     (branch, *_) = unfold(field.annotation)
     if get_origin(branch.type) is Literal:
         return list(get_args(branch.type))
     if get_origin(branch.type) is list:
-        return [[*first[1:]] if first is not REMOVED and len(first) > 1 else [*(first if first is not REMOVED else []), "another"]]
+        known = [] if first is REMOVED else list(first)
+        return [known[1:]] if len(known) > 1 else [[*known, "another"]]
     if get_origin(branch.type) is dict:
-        return [{**(first if first is not REMOVED else {}), "another": next(iter(first.values()), "value") if first is not REMOVED else "value"}]
-    return {bool: [True, False], int: [2, 3], float: [0.25, 0.5], str: ["another", "yet-another"]}[branch.type]
+        known = {} if first is REMOVED else dict(first)
+        return [{**known, "another": next(iter(known.values()), "value")}]
+    return {bool: [True, False], int: [2, 3], float: [0.25, 0.5], str: list(TEXTS)}[branch.type]
 
 
-def _is(annotation: Any, form: Any) -> bool:
-    return annotation == form or form in get_args(annotation)
+def _is_valid(field: FieldPath, value: Any) -> bool:
+    try:
+        TypeAdapter(field.annotation).validate_python(value)
+    except ValidationError:
+        return False
+    return True
