@@ -246,6 +246,8 @@ class Heard:
 
     def _say(self, said: events.DiagnosticEvent) -> None:
         message = re.sub(r"<\{%\w*%\}>", "", said.message).strip()
+        if said.severity == "debug":
+            return  # what the SDK tells itself
         if said.severity == "error":
             self.errors.append(message)
             if said.urn and not said.urn.endswith(f"::{STACK_TYPE}"):

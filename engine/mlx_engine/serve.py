@@ -5,6 +5,7 @@ The protocol: one argument, the address of the engine that started it; the port 
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +44,9 @@ def serve(provider_factory: ProviderFactory, name: str, version: str, arguments:
 
 
 async def _serve(servicer: Servicer) -> None:
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(BLOCKING_THREADS))
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(BLOCKING_THREADS))
+    loop.add_signal_handler(signal.SIGINT, os._exit, 0)  # how the engine says that it is done with a plugin
     server = grpc.aio.server(interceptors=[PlainErrors()], options=MESSAGE_LIMIT)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")

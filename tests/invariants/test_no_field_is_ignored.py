@@ -6,6 +6,7 @@ field in none of these fails the first test by name.
 
 import os
 import socket
+import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -23,11 +24,13 @@ from model_fields import MODEL_CASES, ModelCase
 from model_trial import API, BASE, DATA, MODELS, SECOND, THIRD, all_objects, data_objects, pipelines, write_model_trial
 from prepared import prepare
 from refused_fields import VALUES, Refusal, refusals, refused_paths, with_refused
-from trials import Trial, made, objects_of, recorded
+from trials import Trial, made, objects_of, recorded, silent
 
 from mlx_specs.kinds import KINDS
 from mlx_specs.support import TABLE, deferral
-from mlx_stacks.plan import Plan
+from mlx_stacks.apply import apply
+from mlx_stacks.plan import Plan, make_plan
+from mlx_stacks.workspace import open_workspace
 
 BY_A_TEST_OF_ITS_OWN = {
     "Dataset.spec.inputs", "Dataset.spec.eventTime", "Dataset.spec.source[sql].watermark", "Model.spec.predictAt", "Model.spec.retrainOn",
@@ -124,8 +127,6 @@ def test_inputs_of_a_dataset_are_the_tables_that_its_sql_may_name(trial: Trial) 
 
 
 def test_a_watermark_is_what_a_plan_asks_instead_of_the_rows(trial: Trial) -> None:
-    import sqlite3
-
     def changed_after_a_row(watermark: Mapping[str, str]) -> list[str]:
         source = {"type": "sql", "url": "sqlite:///one.db", "query": "select id from rows", **watermark}
         trial.write([dataset({"source": source})]).apply()
@@ -342,12 +343,6 @@ def test_an_environment_has_its_name_in_every_path(trial: Trial) -> None:
     (trial.root / "stacks/local.yaml").rename(trial.root / "stacks/prod.yaml")
     path = trial.root / "stacks/prod.yaml"
     path.write_text(path.read_text().replace("name: local", "name: prod"))
-    from trials import silent
-
-    from mlx_stacks.apply import apply
-    from mlx_stacks.plan import make_plan
-    from mlx_stacks.workspace import open_workspace
-
     workspace = open_workspace(trial.root, "prod")
     apply(workspace, make_plan(workspace, silent), silent)
     assert (trial.root / ".mlx/prod/datasets/trial").is_dir()
