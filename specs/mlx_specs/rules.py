@@ -102,7 +102,7 @@ def rows_come_from_somewhere(draught: Draught) -> Iterator[Diagnostic]:
                 ("spec", "inputs"), "unused", "no sql step reads these inputs", "add a step - sql: select ... under prepare, or remove inputs", key=True
             )
         for index, name in enumerate(spec.inputs):
-            if _is_unread(name, spec.prepare):
+            if name != "source" and _is_unread(name, spec.prepare):
                 yield node.problem(("spec", "inputs", index), "unused", f"no sql step reads the input '{name}'", "read it in a sql step, or remove it")
             if name in spec.inputs[:index]:
                 yield node.problem(("spec", "inputs", index), "duplicate", f"'{name}' is named twice")

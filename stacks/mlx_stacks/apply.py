@@ -71,7 +71,7 @@ def plan_destroy(workspace: Workspace, on_event: OnEvent) -> Result:
 def refresh(workspace: Workspace, on_event: OnEvent, *, preview_only: bool = False) -> tuple[Drifted, ...]:
     """Looks at what there really is, records it (unless ``preview_only``), and says what differs from what was applied."""
     result = open_host(workspace, lock_timeout=LOCK_TIMEOUT, message="mlx refresh").refresh(on_event, preview_only=preview_only)
-    return tuple(_drifted(step) for step in result.steps if step.op in (Op.UPDATE, Op.DELETE))
+    return tuple(_drifted(step) for step in result.steps if step.op in (Op.REFRESH, Op.DELETE))
 
 
 def cancel(workspace: Workspace) -> str:

@@ -1,6 +1,7 @@
 """A workspace opened for one environment: its graph, its stack and the host that runs it."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -17,6 +18,8 @@ from mlx_stacks.check import check_workspace
 from mlx_stacks.errors import UserError
 
 FILE_BACKEND = "file://"
+PROJECT_NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,100}")
+"""What Pulumi takes as a project's name; it becomes a folder of the state."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ def _project(root: Path) -> str:
     name = cast("dict[str, object]", declared).get("name") if isinstance(declared, dict) else None
     if not isinstance(name, str):
         raise UserError(f"{root / 'Pulumi.yaml'}: no name", hint="it needs at least `name: NAME` and `runtime: python`")
+    if not PROJECT_NAME.fullmatch(name):
+        raise UserError(f"{root / 'Pulumi.yaml'}: {name!r} is no project name", hint="at most 100 letters, digits, '.', '_' and '-', as Pulumi wants it")
     return name
 
 

@@ -1,9 +1,10 @@
 """kill -9 of an apply at ten random moments, then apply: the end state is that of an undisturbed run, and nobody was asked.
 
-Only real processes can be killed; a moment is a line of progress, drawn with a fixed seed from those of the undisturbed run.
+Only real processes can be killed. A moment is a time after a line of progress, both drawn with a fixed seed; an apply that ends
+before its moment is destroyed and does not count.
 """
 
-import os
+import itertools
 import random
 import signal
 import subprocess
@@ -22,16 +23,18 @@ def new_workspace(make: Make) -> UserWorkspace:
     return workspace
 
 
-def apply_until(workspace: UserWorkspace, lines: int) -> int:
-    """Kills the CLI after it has printed so many lines of progress; returns how many it printed."""
+def kill_one(workspace: UserWorkspace, moments: random.Random, lines: int) -> bool:
+    """Kills an apply some time after a drawn line of its progress; False when it ended before that."""
     with subprocess.Popen(workspace.command("apply", "--yes"), cwd=workspace.root, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None
-        seen = 0
-        for seen, _line in enumerate(process.stderr, start=1):
-            if seen == lines:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-    return seen
+        last = moments.randint(0, lines)
+        for _ in itertools.islice(process.stderr, last):
+            pass
+        try:
+            process.wait(timeout=moments.random() * 2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.returncode == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +46,12 @@ def undisturbed(make: Make) -> tuple[UserWorkspace, int]:
 def test_ten_kills_and_an_apply_end_like_an_undisturbed_run(make: Make, undisturbed: tuple[UserWorkspace, int]) -> None:
     reference, lines = undisturbed
     workspace = new_workspace(make)
-    moments = random.Random(2013)
-    for _ in range(KILLS):
-        apply_until(workspace, moments.randint(1, lines))
+    moments, kills = random.Random(2013), 0
+    while kills < KILLS:
+        if kill_one(workspace, moments, lines):
+            kills += 1
+        else:
+            workspace.mlx("destroy", "--yes")
     workspace.mlx("apply", "--yes")
     assert end_state(workspace.root, "tumours") == end_state(reference.root, "tumours")
     assert workspace.plan() == {}
