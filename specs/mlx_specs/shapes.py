@@ -50,11 +50,6 @@ def follow(model: type[BaseModel], location: Sequence[str | int]) -> Spot:
     return Spot(tuple(path), branches)
 
 
-def field_types(model: type[BaseModel]) -> dict[str, Any]:
-    """The fields of a model by the name that people write, with their types."""
-    return {(field.alias or name): field.annotation for name, field in model.model_fields.items()}
-
-
 def _below(branches: Sequence[Branch], part: str | int) -> tuple[Branch, ...]:
     found: list[Branch] = []
     for branch in branches:
