@@ -56,13 +56,15 @@ def guarded(call: Callable[[], Any]) -> int:
 
 def explained(error: Any) -> int:
     """An error that the user can act on; with diagnostics, these come first."""
-    from mlx_engine.host import Interrupted, Locked, Refused
+    from mlx_engine.host import Interrupted, Locked, Refused, UpdateFailed
     from mlx_stacks.errors import Blocked, UserError
 
     if isinstance(error, UserError) and error.diagnostics:
         from mlx_specs.diagnostics import render
 
         print("\n".join(render(diagnostic) for diagnostic in error.diagnostics), file=sys.stderr)
+    if isinstance(error, UpdateFailed) and error.failures and "" not in error.failures:
+        return failed(error)
     tell(f"error: {error.args[0] if error.args else error}", hint=error.hint)
     match error:
         case Interrupted():
@@ -71,6 +73,15 @@ def explained(error: Any) -> int:
             return BLOCKED
         case _:
             return WRONG
+
+
+def failed(error: Any) -> int:
+    """What failed, object by object; the engine's general hint only where none has one of its own."""
+    from mlx_cli.failures import sentences
+
+    told = [f"error: {sentence}" for sentence in sentences(dict(error.failures))]
+    tell("\n".join(told), hint="" if any("\n  hint: " in sentence for sentence in told) else error.hint)
+    return WRONG
 
 
 def unexpected(error: Exception) -> int:

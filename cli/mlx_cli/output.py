@@ -53,7 +53,28 @@ def columns(rows: Sequence[Sequence[str]], *, indent: str = "", header: Sequence
 def shown(value: Any, limit: int = 40) -> str:
     """A value of a spec as one short piece of text."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = " ".join(text.split())
+    return cut(" ".join(text.split()), limit)
+
+
+def shown_change(old: Any, new: Any, limit: int = 40) -> str:
+    """``6 -> 8``; long values are cut around the first place where they differ, so that what is shown differs too."""
+    texts = [shown(value, sys.maxsize) for value in (old, new)]
+    if texts[0] == texts[1]:  # they differ in type or white space only: JSON shows both
+        texts = [json.dumps(value, ensure_ascii=False, default=str) for value in (old, new)]
+    start = shared_beginning(*texts) - limit // 4
+    if max(map(len, texts)) > limit and start > limit // 4:
+        texts = [f"…{text[start:]}" for text in texts]
+    return " -> ".join(cut(text, limit) for text in texts)
+
+
+def shared_beginning(one: str, other: str) -> int:
+    """How many letters two texts begin with in common."""
+    shorter = min(len(one), len(other))
+    return next((index for index in range(shorter) if one[index] != other[index]), shorter)
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or its beginning with ``…``."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
+from mlx_cli.failures import owner, reason
 from mlx_cli.output import Paint, columns, duration, paint_for
 from mlx_engine.host import Event, EventKind, Op, Step
-from mlx_stacks.changes import id_of_urn
 
 WORDS = {
     "PreparedDataset": ("prepare", "delete the rows"),
@@ -79,17 +79,13 @@ class Narrator:
     def _fail(self, step: Step, message: str) -> Line:
         self.started.pop(step.urn, None)
         self.failed[owner(step.urn)] = message
-        return Line(owner(step.urn), f"{what(step)}: {message}", "x", "red")
+        headline = reason(step.urn, message).partition("\n")[0]  # the rest is told once, at the end
+        return Line(owner(step.urn), f"{what(step)}: {headline}", "x", "red")
 
 
 def is_managed(step: Step) -> bool:
     """Whether a person thinks of it as a thing: components only group, and a provider is the engine's own affair."""
     return step.custom and not step.type.startswith("pulumi:")
-
-
-def owner(urn: str) -> str:
-    """The object that a resource belongs to, such as ``Model/delay``; the resource's own name where it belongs to none."""
-    return id_of_urn(urn) or urn.split("::")[-1]
 
 
 def what(step: Step) -> str:

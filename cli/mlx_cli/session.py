@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from mlx_specs.graph import Node
 
 
-def opened(folder: Path, environment: str | None) -> Workspace:
-    """The workspace at or above ``folder`` for one environment; its warnings are told on stderr."""
+def opened(folder: Path, environment: str | None, *, warn: bool = False) -> Workspace:
+    """The workspace at or above ``folder`` for one environment; with ``warn`` its warnings are told on stderr."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", hint="-C takes the workspace's folder")
     workspace = open_workspace(folder, environment)
-    if workspace.warnings:
+    if warn and workspace.warnings:
         from mlx_specs.diagnostics import render
 
         print("\n".join(render(warning) for warning in workspace.warnings), file=sys.stderr)

@@ -1,24 +1,24 @@
 """``python -m mlx_pipelines.local_runner``: runs one compiled pipeline with KFP's local subprocess runner.
 
-Enters: a JSON request on the first line of stdin, which then stays open: when it closes, the parent is gone, and this
-process ends its whole group. Leaves: JSON events, one a line, on stdout; what steps print goes to stderr, the run's log.
+Enters: a JSON request on the first line of stdin, which then stays open: when it closes, the parent is gone, and a
+watcher ends this process with its whole group. Leaves: JSON events, one a line, on stdout; what steps print goes to stderr,
+the run's log.
 It is the leader of its own process group, for KFP leaves its children behind when it is interrupted.
 """
 
+import contextlib
 import json
 import logging
 import os
 import re
 import resource
-import shutil
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from mlx_pipelines.process import plain_text
+from mlx_pipelines.process import plain_text, remove_tree
 
 STARTED = re.compile(r"^Executing task '(.+)'$")
 ENDED = re.compile(r"^Task '(.+)' finished with status (SUCCESS|FAILURE)$")
@@ -27,7 +27,7 @@ ENDED = re.compile(r"^Task '(.+)' finished with status (SUCCESS|FAILURE)$")
 def main() -> None:
     """Reads the request, runs, reports."""
     request = json.loads(sys.stdin.readline())
-    _end_with_parent(os.dup(0), request["temporary"])
+    _end_with_parent(request["temporary"])
     events = os.fdopen(os.dup(1), "w", buffering=1)
     log = _print_to_log()
     logging.getLogger().addFilter(_StepEvents(events))
@@ -70,18 +70,34 @@ def _plain_output(value: Any) -> Any:
     return value
 
 
-def _end_with_parent(watched: int, temporary: str) -> None:
-    """The parent holds the other end of our stdin; the kernel closes it however the parent ends."""
-    null = os.open(os.devnull, os.O_RDONLY)
+def _end_with_parent(temporary: str) -> None:
+    """The parent holds the other end of our stdin; the kernel closes it however the parent ends, and a watcher then ends us.
+
+    The watcher is a process: a thread would be killed with the group before the temporary folder could be removed. It stays
+    in our session, so that our group's number is given to nobody else while it watches.
+    """
+    group = os.getpgrp()
+    if os.fork() == 0:
+        try:
+            os.setpgid(0, 0)
+            _watch(group, temporary)
+        finally:
+            os._exit(0)
+    null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
+    os.close(null)
 
-    def watch() -> None:
-        while os.read(watched, 1024):
-            pass
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.killpg(os.getpgrp(), signal.SIGKILL)
 
-    threading.Thread(target=watch, daemon=True).start()
+def _watch(group: int, temporary: str) -> None:
+    # The parent reads our stdout until nobody holds it any more.
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    while os.read(0, 1024):
+        pass
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+    remove_tree(temporary)
 
 
 def _print_to_log() -> TextIO:

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import time
 from pathlib import Path
 
 from mlx_pipelines.code import FOLDER
@@ -34,6 +36,15 @@ def in_bytes(quantity: str) -> int:
     match = QUANTITY.match(quantity)
     assert match is not None, quantity
     return int(float(match[1]) * UNITS.get(match[2], 1))
+
+
+def remove_tree(folder: str, seconds: float = 10) -> None:
+    """Tries until it is gone: what was killed a moment ago may still write there, or another process remove the same."""
+    deadline = time.monotonic() + seconds
+    while os.path.lexists(folder) and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        if os.path.lexists(folder):
+            time.sleep(0.05)
 
 
 def plain_text(text: str) -> str:

@@ -14,6 +14,7 @@ from mlx_pipelines.errors import PipelineError
 QUOTED = re.compile(r"'([^']+)'")
 LIGHTWEIGHT = "kfp.dsl.executor_main"
 REMOTE = ("gs://", "s3://", "minio://", "oci://", "https://", "http://")
+COMPUTE_HINT = "leave it out here: the Model's compute (cpu, memory) sets threads and a memory limit for all of its steps"
 Found = tuple[str, str]
 """What, and what to do instead."""
 
@@ -82,6 +83,30 @@ def _retries(documents: list[dict[str, Any]]) -> Iterator[Found]:
             yield f"step {name!r} asks for retries (set_retry), which the local runner ignores", "retry inside the step"
 
 
+def _resources(documents: list[dict[str, Any]]) -> Iterator[Found]:
+    """CPU, memory and accelerators of a step are ignored: set_memory_limit limits nothing."""
+    for name, container in _containers(documents[0]):
+        asked = container.get("resources", {})
+        if any("accelerator" in key.lower() for key in asked):
+            yield (
+                f"step {name!r} asks for an accelerator (set_accelerator_type, set_accelerator_limit, set_gpu_limit, add_node_selector_constraint), "
+                "which the local runner ignores",
+                "leave it out here: training uses no GPU on the laptop",
+            )
+        if any("cpu" in key.lower() or "memory" in key.lower() for key in asked):
+            yield f"step {name!r} asks for CPU or memory (set_cpu_limit, set_memory_limit and their requests), which the local runner ignores", COMPUTE_HINT
+
+
+def _parallelism(documents: list[dict[str, Any]]) -> Iterator[Found]:
+    """A loop's items run one after the other, however many may run at once."""
+    for name, task in tasks(documents[0]):
+        if task.get("iteratorPolicy", {}).get("parallelismLimit"):
+            yield (
+                f"{name!r} sets the parallelism of a loop (dsl.ParallelFor), whose items the local runner runs one after the other",
+                "leave it out here: nothing runs side by side",
+            )
+
+
 def _remote_artifacts(documents: list[dict[str, Any]]) -> Iterator[Found]:
     """An importer of an object store's address would need the store and its credentials."""
     for name, executor in documents[0].get("deploymentSpec", {}).get("executors", {}).items():
@@ -132,7 +157,7 @@ def tasks(ir: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 RULES: tuple[Callable[[list[dict[str, Any]]], Iterator[Found]], ...] = (
-    _container_steps, _packages, _variables, _conditions, _exit_handlers, _retries, _remote_artifacts, _platform,
+    _container_steps, _packages, _variables, _conditions, _exit_handlers, _retries, _resources, _parallelism, _remote_artifacts, _platform,
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from mlx_pipelines.compile import IR, read_ir, step_names
 from mlx_pipelines.errors import PipelineError, StepFailed
 from mlx_pipelines.failure import step_failure
-from mlx_pipelines.process import environment, in_bytes
+from mlx_pipelines.process import environment, in_bytes, remove_tree
 from mlx_pipelines.refusals import tasks
 
 Report = Callable[[str], None]
@@ -102,7 +102,7 @@ def _runner(ir: Path, arguments: Mapping[str, Any], folder: Path, workspace: Pat
     finally:
         _running.discard(process)
         _end(process)
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_tree(temporary)
 
 
 def _request(ir: Path, arguments: Mapping[str, Any], folder: Path, memory: str | None, temporary: str) -> dict[str, Any]:

@@ -23,8 +23,8 @@ class BatchPredictions:
 
     def planned(self, inputs: Values, old_outputs: Values | None) -> Values:
         """Where predictions stand is known while nothing is scored."""
-        if old_outputs and not _scores(inputs, old_outputs):
-            return {**old_outputs, **inputs}
+        if old_outputs and old_outputs.get("path") and not _scores(inputs, old_outputs):
+            return _kept(inputs, old_outputs)
         return dict(inputs)
 
     def create(self, inputs: Values, workspace: Path, report: Report) -> Created:
@@ -40,16 +40,21 @@ class BatchPredictions:
     def update(self, id: str, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path, report: Report) -> Values:
         """Scores again where version, data or request changed."""
         asked = BatchPredictionsInputs.model_validate(inputs)
-        if _scores(inputs, old_outputs):
+        if _scores(inputs, old_outputs) or not old_outputs.get("path"):
             return _run(asked, workspace, report).wire()
         if inputs.get("about") != old_inputs.get("about"):
             _describe(asked, workspace)
-        return {**old_outputs, **asked.wire()}
+        return _kept(asked.wire(), old_outputs)
 
     def delete(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> None:
         """Predictions of an inference go with it."""
         gone = BatchPredictionsInputs.model_validate(inputs)
         shutil.rmtree(workspace / layout.predictions(gone.home, gone.name, "").parent / gone.name, ignore_errors=True)
+
+
+def _kept(inputs: Values, old_outputs: Values) -> Values:
+    """The outputs of predictions that stay: they go on naming the version and the rows that they were made of."""
+    return {**old_outputs, **inputs, **{key: old_outputs[key] for key in SCORED_FROM if key in old_outputs}}
 
 
 def _scores(inputs: Values, old_outputs: Values) -> bool:

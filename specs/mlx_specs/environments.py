@@ -32,6 +32,8 @@ class Chosen:
     document: Document
     variables: Variables = field(default_factory=dict[str, str | int | float | bool])
     overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    exists: bool = True
+    """False where nobody wrote it: then the specs are not blamed for what it would have set."""
 
 
 def read_drafts(reading: Reading, problems: list[Diagnostic]) -> dict[str, Draft]:
@@ -79,7 +81,7 @@ def choose(drafts: Mapping[str, Draft], name: str | None, problems: list[Diagnos
 
 def _placeholder(name: str, file: File) -> Chosen:
     made = Environment.model_construct(metadata=Metadata.model_construct(name=name))
-    return Chosen(name, made, Document(file, {}, line=0))
+    return Chosen(name, made, Document(file, {}, line=0), exists=False)
 
 
 def _chosen(each: Draft, problems: list[Diagnostic]) -> Chosen:

@@ -54,7 +54,7 @@ class Draught:
     documents: tuple[Document, ...]
     """Every document of this environment with overrides and variables put in."""
     complete: bool
-    """False where some document could not be read: a reference may lead to what was lost."""
+    """False where some document could not be read, or the environment is not there: a reference may lead to what was lost."""
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -108,7 +108,7 @@ def drafted(workspace: Path, environment: str | None = None) -> Draught:
         ids,
         elsewhere,
         tuple(documents),
-        complete,
+        complete and chosen.exists,
         tuple(problems),
     )
 
@@ -173,5 +173,5 @@ def _typed(present: Sequence[Draft], chosen: Chosen, problems: list[Diagnostic])
         node, document, found = make_object(each, chosen.variables, chosen.name)
         nodes += [node] if node is not None else []
         documents.append(document)
-        problems += found
+        problems += [problem for problem in found if chosen.exists or problem.code != "variable"]
     return nodes, documents

@@ -43,7 +43,7 @@ def read_environments(workspace: Path) -> Reading:
     reading = Reading()
     folder = workspace / "stacks"
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix in YAML_ENDINGS and not path.stem.endswith(".lock") and path.is_file():
+        if path.suffix in YAML_ENDINGS and not path.stem.endswith(".lock") and not path.is_dir():
             _read_yaml(workspace, path, reading)
     return reading
 

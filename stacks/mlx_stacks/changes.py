@@ -84,11 +84,32 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[FieldChange]:
         before, after = cast("Mapping[str, Any]", old), cast("Mapping[str, Any]", new)
         for key in sorted(before.keys() | after.keys()):
             yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
-    elif isinstance(old, list) and isinstance(new, list) and len(cast("list[Any]", old)) == len(cast("list[Any]", new)):
-        for index, (before, after) in enumerate(zip(cast("list[Any]", old), cast("list[Any]", new), strict=True)):
-            yield from _differences(before, after, f"{path}[{index}]")
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _differing_items(cast("list[Any]", old), cast("list[Any]", new), path)
     elif old != new:
         yield FieldChange(path, old, new)
+
+
+def _differing_items(old: list[Any], new: list[Any], path: str) -> Iterator[FieldChange]:
+    """Item by item; in lists of different lengths, what both begin and end with is left out before, so that an insertion is one item."""
+    first, last = _shared_ends(old, new) if len(old) != len(new) else (0, 0)
+    before, after = old[first : len(old) - last], new[first : len(new) - last]
+    for index in range(max(len(before), len(after))):
+        at = f"{path}[{first + index}]"
+        if index >= len(before):
+            yield FieldChange(at, None, after[index])
+        elif index >= len(after):
+            yield FieldChange(at, before[index], None)
+        else:
+            yield from _differences(before[index], after[index], at)
+
+
+def _shared_ends(old: list[Any], new: list[Any]) -> tuple[int, int]:
+    """How many items both lists begin with, and how many of the rest they end with."""
+    room = min(len(old), len(new))
+    first = next((index for index in range(room) if old[index] != new[index]), room)
+    last = next((index for index in range(room - first) if old[-1 - index] != new[-1 - index]), room - first)
+    return first, last
 
 
 def field_changes_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[FieldChange, ...]:

@@ -168,15 +168,39 @@ def _note(item: ObjectSteps) -> str:
 
 def _with_causes(objects: list[ObjectChange], grouped: tuple[ObjectSteps, ...], graph: Graph, root: Path) -> tuple[ObjectChange, ...]:
     """Adds to each indirect change what it follows from: its own resources' causes, then changed objects it refers to."""
-    moving = {item.id for item in objects if item.action != "same" and item.effect != Effect.METADATA}
+    changed = {item.id for item in objects if item.action != "same"}
+    moving = {item.id for item, steps in zip(objects, grouped, strict=True) if item.id in changed and _moves_others(item, steps)}
     explained: list[ObjectChange] = []
     for item, steps in zip(objects, grouped, strict=True):
         own = sorted({cause for step in steps.children for name in top_level(step) if name in CAUSES for cause in _causes(name, step, root)})
         node = graph.get(item.id)
         follows = [f"follows {reference}" for reference in (node.references if node else ()) if reference in moving]
-        because = tuple(own + follows) if item.indirect or own else ()
-        explained.append(replace(item, because=because))
+        because = own + follows
+        if item.indirect and not because:
+            because = _weaker_causes(item.id, steps, graph, changed)
+        explained.append(replace(item, because=tuple(because) if item.indirect or own else ()))
     return tuple(explained)
+
+
+def _moves_others(item: ObjectChange, steps: ObjectSteps) -> bool:
+    """Whether what refers to the object may change with it: a gate that is judged again is no change of the model, but may move its alias."""
+    judged = any(step.type == "mlx:index:Champion" and not top_level(step) <= {"about"} for step in steps.children)
+    return item.effect != Effect.METADATA or judged
+
+
+def _weaker_causes(id: str, steps: ObjectSteps, graph: Graph, changed: set[str]) -> list[str]:
+    """For a change without a strong cause: the nearest changed objects that it leads to, or else what its resources lack."""
+    seen, layer = {id}, [id]
+    while layer:
+        nodes = [node for node in map(graph.get, layer) if node]
+        layer = sorted({reference for node in nodes for reference in node.references} - seen)
+        found = [f"follows {reference}" for reference in layer if reference in changed]
+        if found:
+            return found
+        seen |= set(layer)
+    if any(step.op is Op.CREATE for step in steps.children):
+        return ["it is not there"]
+    return [f"its {name} changed" for name in sorted({name for step in steps.children for name in top_level(step)})]
 
 
 def _causes(name: str, step: Step, root: Path) -> Sequence[str]:

@@ -12,11 +12,22 @@ from mlx_cli.boundary import UsageError, guarded
 from mlx_engine.host import EngineError, Interrupted, Locked, Refused, Result, UpdateFailed
 from mlx_stacks.errors import Blocked, UserError
 
+URN = "urn:pulumi:local::p::mlx:components:Dataset$mlx:index:PreparedDataset::"
 CASES = {
     "usage": (UsageError("no such thing", hint="try that"), 1, "error: no such thing\n  hint: try that\n"),
     "user": (UserError("wrong", hint="right"), 1, "error: wrong\n  hint: right\n"),
     "engine": (EngineError("the disk is full"), 1, "error: the disk is full\n"),
     "failed": (UpdateFailed("1 resource failed", result=Result(()), failures={}), 1, "error: 1 resource failed\n"),
+    "two resources": (
+        UpdateFailed("a: no", result=Result(()), failures={URN + "a": "a is not valid: size: Dataset/a: no", URN + "b": "gone"}, hint="mend it"),
+        1,
+        "error: Dataset/a: no\nerror: Dataset/b: gone\n  hint: mend it\n",
+    ),
+    "hinted": (
+        UpdateFailed("a: no", result=Result(()), failures={URN + "a": "Dataset/a: no\n  hint: look"}, hint="mend it"),
+        1,
+        "error: Dataset/a: no\n  hint: look\n",
+    ),
     "locked": (Locked("somebody else is at it", hint="wait"), 3, "error: somebody else is at it\n  hint: wait\n"),
     "refused": (Refused("not in the plan", hint="plan again"), 3, "error: not in the plan\n  hint: plan again\n"),
     "blocked": (Blocked("protected", hint="two\nlines"), 3, "error: protected\n  hint: two\n  hint: lines\n"),

@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 
 from mlx_cli.checks import Check
-from mlx_cli.output import PLAIN, Paint, columns, duration, shown
+from mlx_cli.failures import sentences
+from mlx_cli.output import PLAIN, Paint, columns, duration, shown, shown_change
 from mlx_cli.progress import Narrator, PlainScreen, Progress
 from mlx_cli.render.outcome import render_applied, render_checks, render_destroyed, render_drift, render_history, render_removal, render_status
 from mlx_cli.render.plan import render_plan
@@ -56,9 +57,30 @@ LONG = plan(
         effect_text="prepare again",
     )
 )
+CHECKS = [{"type": "rows", "min": 1000, "name": "enough"}, {"type": "unique", "columns": ["id"]}]
+MANY = plan(
+    ObjectChange(
+        "Model/delay",
+        "update",
+        changes=(FieldChange("checks[0].note", "a long note that ends in one", "a long note that ends in two"), FieldChange("checks[2]", None, CHECKS[1])),
+        effect="retrain",
+        effect_text="retrain",
+        because=tuple(f"step_{number} in steps.py changed" for number in range(50)),
+    ),
+    ObjectChange(
+        "Monitor/watch",
+        "update",
+        changes=(FieldChange(f"a.{'very.' * 12}long.path.to.a.value", CHECKS, [*CHECKS[:1], {"type": "unique", "columns": ["key"]}]),),
+        effect="metadata only",
+        effect_text="no retrain, no restart",
+        because=tuple(f"_accepted_{'x' * 40}_{number} in mlx/steps.py is gone" for number in range(4)),
+    ),
+)
 
 
-@pytest.mark.parametrize(("name", "value"), [("first", FIRST), ("second", SECOND), ("same", plan(ObjectChange("Dataset/flights", "same"))), ("long", LONG)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("first", FIRST), ("second", SECOND), ("same", plan(ObjectChange("Dataset/flights", "same"))), ("long", LONG), ("many", MANY)]
+)
 def test_a_plan_reads_as_recorded(name: str, value: Plan, golden: Golden) -> None:
     golden(f"plan-{name}.txt", render_plan(value) + "\n")
 
@@ -69,6 +91,21 @@ def test_colours_change_no_letter_of_a_plan() -> None:
     for code in ("\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1m", "\x1b[0m"):
         plain = plain.replace(code, "")
     assert coloured != plain == render_plan(SECOND, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (6, 8, "6 -> 8"),
+        (8, "8", '8 -> "8"'),
+        ("select 1", "select 1\n", '"select 1" -> "select 1\\n"'),
+        ("a" * 60 + "1", "a" * 60 + "2", "…aaaaaaaaaa1 -> …aaaaaaaaaa2"),
+        ("a" * 60, "a" * 70, "…aaaaaaaaaa -> …aaaaaaaaaaaaaaaaaaaa"),
+        ("b" + "a" * 60, "c" + "a" * 60, f"b{'a' * 38}… -> c{'a' * 38}…"),
+    ],
+)
+def test_a_change_shows_where_two_values_differ(old: object, new: object, text: str) -> None:
+    assert shown_change(old, new) == text
 
 
 def urn(kind: str, type: str, name: str) -> str:
@@ -175,3 +212,12 @@ def test_columns_line_up_and_long_values_are_cut() -> None:
     assert columns([("a", "bb"), ("ccc", "d")], indent=" ", header=("X", "Y")) == " X    Y\n a    bb\n ccc  d"
     assert columns([]) == ""
     assert (shown("x" * 50), shown({"a": [1]}), shown("a\n  b")) == ("x" * 39 + "…", '{"a": [1]}', "a b")
+
+
+def test_a_failure_names_its_object_once_and_no_field_of_the_engine() -> None:
+    prepared = urn("Dataset", "PreparedDataset", "other")
+    missing = "other is not valid: definition: Dataset/other: file 'x.csv' is not in the workspace\n  hint: looked at x.csv"
+    assert sentences({prepared: missing, urn("Model", "ModelVersion", "delay"): "delay is not valid: seed: too small"}) == [
+        "Dataset/other: file 'x.csv' is not in the workspace\n  hint: looked at x.csv",
+        "Model/delay: seed: too small",
+    ]

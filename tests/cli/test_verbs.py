@@ -122,6 +122,44 @@ def test_refresh_finds_no_drift_where_there_is_none(mlx, applied: Path) -> None:
     assert (outcome.code, checked("refresh", outcome.out)["drift"]) == (0, [])
 
 
+def test_an_alias_that_was_moved_by_hand_is_drift_and_the_next_apply_puts_it_back(mlx, applied: Path) -> None:
+    moved = move_champion(applied)
+    try:
+        outcome = mlx("refresh", "-C", applied, "-o", "json")
+        drifted = {item["id"]: item for item in checked("refresh", outcome.out)["drift"]}
+        (version,) = [change for change in drifted[MODEL]["changes"] if change["path"] == "current.version"]
+        assert (outcome.code, drifted[MODEL]["gone"], version) == (4, False, {"path": "current.version", "old": "1", "new": moved})
+        assert champion(applied) == moved
+        assert "its alias was moved by hand" in mlx("plan", "-C", applied).out
+        assert mlx("apply", "-C", applied, "--yes").code == 0
+        assert champion(applied) == "1"
+    finally:
+        registry(applied).set_registered_model_alias("tumour", "champion", "1")
+        registry(applied).delete_model_version("tumour", moved)
+    assert mlx("plan", "-C", applied, "--detailed-exitcode").code == 0
+
+
+def registry(folder: Path) -> Any:
+    """MLflow's own client, as a colleague would use it."""
+    from mlflow import MlflowClient
+
+    store = f"sqlite:///{folder / '.mlx/local/mlflow/mlflow.db'}"
+    return MlflowClient(tracking_uri=store, registry_uri=store)
+
+
+def champion(folder: Path) -> str:
+    """The version that the alias points to, as MLflow tells it."""
+    return str(registry(folder).get_model_version_by_alias("tumour", "champion").version)
+
+
+def move_champion(folder: Path) -> str:
+    """Registers the first version once more and points the alias to it; the new version's number."""
+    first = registry(folder).get_model_version("tumour", "1")
+    again = registry(folder).create_model_version("tumour", first.source, first.run_id, tags=first.tags)
+    registry(folder).set_registered_model_alias("tumour", "champion", again.version)
+    return str(again.version)
+
+
 def test_cancel_says_that_there_is_no_lock(mlx, applied: Path) -> None:
     outcome = mlx("cancel", "-C", applied, "--yes", "-o", "json")
     assert outcome.code == 0

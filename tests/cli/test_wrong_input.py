@@ -142,3 +142,36 @@ def test_mlx_env_chooses_the_environment_and_a_wrong_one_is_told(tiny: Path) -> 
     )
     assert done.returncode == 1
     assert "prod" in done.stdout
+
+
+def test_an_environment_that_does_not_exist_is_the_only_problem(mlx, tiny: Path) -> None:
+    specs = tiny / "specs" / "tiny.yaml"
+    here = "apiVersion: mlx/v1\nkind: Environment\nmetadata: {name: local}\nspec: {variables: {strength: 1.0}}\n"
+    (tiny / "stacks" / "local.yaml").write_text(here)
+    pipeline = "metadata: {name: tabular}\n"
+    specs.write_text(specs.read_text().replace("C: 1.0", "C: '${var.strength}'").replace(pipeline, f"{pipeline}environments: [local]\n"))
+    assert mlx("validate", "-C", tiny).code == 0
+    assert mlx("validate", "-C", tiny, "--env", "nosuch").out == "stacks: error: unknown environment 'nosuch'\n    = there is only local\n1 error\n"
+
+
+@pytest.mark.parametrize("path", ["specs/z.yaml", "specs/z.py", "stacks/z.yaml"])
+def test_a_link_that_leads_nowhere_is_told(path: str, mlx, tiny: Path) -> None:
+    (tiny / path).symlink_to("nowhere.yaml")
+    outcome = mlx("validate", "-C", tiny)
+    assert (outcome.code, outcome.out) == (1, f"{path}: error: the file cannot be read: No such file or directory\n1 error\n")
+
+
+def test_data_that_is_not_there_is_told_with_its_dataset(mlx, tiny: Path) -> None:
+    (tiny / "data" / "tumours.csv").unlink()
+    outcome = mlx("plan", "-C", tiny)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == f"error: Dataset/tumours: file 'data/tumours.csv' is not in the workspace\n  hint: looked at {tiny / 'data' / 'tumours.csv'}\n"
+
+
+def test_only_what_checks_and_changes_things_prints_the_warnings_of_the_specs(mlx, tiny: Path) -> None:
+    specs = tiny / "specs" / "tiny.yaml"
+    specs.write_text(specs.read_text().replace("mode: realtime, model: tumour@champion", "mode: realtime, model: quakes@champion"))
+    warning = "warning: Model 'quakes' is not declared yet"
+    told = {verb: warning in outcome.out + outcome.err for verb in IN_A_WORKSPACE if verb not in YES for outcome in [mlx(*line(verb, tiny))]}
+    assert [verb for verb, warned in told.items() if warned] == [verb for verb in told if verb in ("validate", "plan")]
+    assert warning in mlx("apply", "-C", tiny).err

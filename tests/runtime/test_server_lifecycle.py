@@ -84,6 +84,16 @@ def test_a_requested_port_that_is_taken_is_an_error_that_names_it(version: Versi
     assert lifecycle.find(endpoint) is None
 
 
+def test_moving_to_a_port_that_is_taken_leaves_the_healthy_server_as_it_is(serve: Any, version: Version, workspace: Path) -> None:
+    folder, running = serve("delay-api", version)
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
+        with pytest.raises(lifecycle.ServerError, match=f"port {port} of 127.0.0.1 is taken by another process"):
+            lifecycle.ensure(folder, server_inputs("delay-api", version, port=port), workspace)
+    assert lifecycle.find(folder) == running
+    assert ask(running.port, "POST", "/v2/models/delay-api/infer", BODY).status == 200
+
+
 def test_another_process_with_the_recorded_pid_is_left_alone(serve: Any, version: Version) -> None:
     folder, _ = serve("delay-api", version)
     record = read_record(folder)

@@ -26,13 +26,25 @@ def test_a_changed_parameter_is_a_path_within_the_spec() -> None:
     assert field_changes(step) == (FieldChange("metadata.owner", "a", "b"), FieldChange("parameters.max_depth", 6, 8))
 
 
-def test_an_item_of_a_list_is_a_path_with_its_index_and_another_length_is_the_whole_list() -> None:
-    step = component(
-        Op.UPDATE,
-        old_inputs={"spec": {"features": ["a", "b"], "checks": [{"min": 1}]}},
-        new_inputs={"spec": {"features": ["a", "c"], "checks": []}},
-    )
-    assert field_changes(step) == (FieldChange("checks", [{"min": 1}], []), FieldChange("features[1]", "b", "c"))
+def changed(old: list[object], new: list[object]) -> tuple[FieldChange, ...]:
+    return field_changes(component(Op.UPDATE, old_inputs={"spec": {"checks": old}}, new_inputs={"spec": {"checks": new}}))
+
+
+def test_an_item_of_a_list_is_a_path_with_its_index() -> None:
+    assert changed(["a", "b"], ["a", "c"]) == (FieldChange("checks[1]", "b", "c"),)
+    assert changed(["a", "b"], ["b", "a"]) == (FieldChange("checks[0]", "a", "b"), FieldChange("checks[1]", "b", "a"))
+
+
+def test_lists_of_different_lengths_are_compared_item_by_item() -> None:
+    rows, keys, size = {"type": "rows", "min": 0}, {"type": "unique"}, {"type": "rows", "min": 5}
+    assert changed([keys, rows], [keys, size, keys]) == (FieldChange("checks[1].min", 0, 5), FieldChange("checks[2]", None, keys))
+    assert changed([rows, keys], []) == (FieldChange("checks[0]", rows, None), FieldChange("checks[1]", keys, None))
+
+
+def test_an_item_that_is_put_in_or_taken_out_is_the_only_change() -> None:
+    assert changed(["a", "b", "c"], ["a", "x", "b", "c"]) == (FieldChange("checks[1]", None, "x"),)
+    assert changed(["a", "b", "c"], ["b", "c"]) == (FieldChange("checks[0]", "a", None),)
+    assert changed(["a", "a"], ["a", "a", "a"]) == (FieldChange("checks[2]", None, "a"),)
 
 
 def test_steps_are_grouped_under_the_object_that_declares_them_and_a_replacement_counts_once() -> None:

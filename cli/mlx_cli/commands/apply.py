@@ -35,7 +35,7 @@ def command(
     """
     from mlx_cli.session import opened
 
-    workspace = opened(folder, env)
+    workspace = opened(folder, env, warn=True)
     plan = read_plan(saved) if saved else plan_and_ask(workspace, yes=yes)
     return carry_out(workspace, plan, message=message, lock_timeout=lock_timeout, output=output)
 

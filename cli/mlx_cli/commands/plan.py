@@ -29,7 +29,7 @@ def command(
     from mlx_cli.session import opened
     from mlx_stacks.plan import make_plan
 
-    plan = make_plan(opened(folder, env), quiet)
+    plan = make_plan(opened(folder, env, warn=True), quiet)
     if out is not None:
         save(plan.to_json(), out)
     if output == "json":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlx_cli.output import PLAIN, Paint, columns, plural, shown
+from mlx_cli.output import PLAIN, Paint, columns, plural, shown, shown_change
 
 if TYPE_CHECKING:
     from mlx_stacks.changes import FieldChange
@@ -14,6 +16,11 @@ SYMBOLS = {"create": "+", "update": "~", "replace": "~", "delete": "-", "same": 
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 COUNTED = ("replace data", "retrain", "redeploy", "canary", "reschedule")
 """The effects that the last line counts, from the strongest; what only changes metadata is no news."""
+
+WIDTH = 100
+"""Of the middle column; longer texts go on in the next row, so that the effects stay in sight."""
+CAUSES = 3
+"""How many causes of a change are named; `-o json` has all."""
 
 
 def render_plan(plan: Plan, paint: Paint = PLAIN) -> str:
@@ -27,13 +34,24 @@ def render_plan(plan: Plan, paint: Paint = PLAIN) -> str:
 
 
 def rows_of(item: ObjectChange) -> list[tuple[str, str, str]]:
-    """The object's own row, and one more for each further field that changed."""
+    """The object's own row, and one more for each further field that changed; long texts take several."""
     texts = [change_text(change) for change in item.changes] or [item.note]
     if item.because:
-        texts[-1] = f"{texts[-1]} ({', '.join(item.because)})" if texts[-1] else ", ".join(item.because)
+        texts[-1] = f"{texts[-1]} ({causes(item.because)})" if texts[-1] else causes(item.because)
     effect = f"=> {item.effect_text}" if item.effect_text else ""
-    head = (f"{SYMBOLS[item.action]} {item.id}", texts[0], effect)
-    return [head, *(("", text, "") for text in texts[1:])]
+    first, *more = [line for text in texts for line in wrapped(text)]
+    return [(f"{SYMBOLS[item.action]} {item.id}", first, effect), *(("", line, "") for line in more)]
+
+
+def causes(because: Sequence[str]) -> str:
+    """The first causes, and how many more there are."""
+    more = len(because) - CAUSES
+    return ", ".join(because[:CAUSES]) + (f" and {more} more" if more > 0 else "")
+
+
+def wrapped(text: str) -> list[str]:
+    """The text in lines of the middle column's width."""
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False) or [""]
 
 
 def change_text(change: FieldChange) -> str:
@@ -42,14 +60,16 @@ def change_text(change: FieldChange) -> str:
         return f"{change.path} {shown(change.new)} (new)"
     if change.new is None:
         return f"{change.path} {shown(change.old)} (removed)"
-    return f"{change.path} {shown(change.old)} -> {shown(change.new)}"
+    return f"{change.path} {shown_change(change.old, change.new)}"
 
 
 def coloured(line: str, paint: Paint) -> str:
     """The row with its symbol coloured and its effect in bold; alignment is done before, as codes have no width."""
-    symbol = line.strip()[:1]
+    symbol = line[2:3]  # of a row that goes on, this is a space
+    if symbol not in COLOURS:
+        return line
     before, arrow, effect = line.partition("=> ")
-    return (before.replace(symbol, paint(symbol, COLOURS[symbol]), 1) if symbol in COLOURS else before) + paint(arrow + effect, "bold")
+    return before.replace(symbol, paint(symbol, COLOURS[symbol]), 1) + paint(arrow + effect, "bold")
 
 
 def summary(plan: Plan) -> str:

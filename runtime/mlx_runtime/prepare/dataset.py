@@ -104,7 +104,8 @@ def finish(
     for line in warnings:
         report(f"warning: {line}")
     passed = sum(verdict.passed for verdict in verdicts)
-    report(f"{counted(passed, 'check')} passed; wrote {counted(content.rows)}, content {content.digest[:12]}")
+    warned = f", {counted(len(warnings), 'check')} warned" if warnings else ""
+    report(f"{counted(passed, 'check')} passed{warned}; wrote {counted(content.rows)}, content {content.digest[:12]}")
     commit(made, manifest(content, rejected, verdicts, inputs), workspace / folder)
     return PreparedDatasetOutputs(
         **inputs.model_dump(),

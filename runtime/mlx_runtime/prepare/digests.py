@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -65,6 +66,12 @@ def read_entry(entry: Path) -> dict[str, Any]:
 
 
 def write_entry(entry: Path, value: Mapping[str, Any]) -> None:
+    """Where the cache cannot be written, the file is read again next time."""
+    with suppress(OSError):
+        _replace(entry, value)
+
+
+def _replace(entry: Path, value: Mapping[str, Any]) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
     temporary = entry.with_name(f"{entry.name}.{uuid4().hex}")
     temporary.write_text(json.dumps(value))

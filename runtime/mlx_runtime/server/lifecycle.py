@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -58,9 +59,23 @@ def ensure(folder: Path, inputs: ModelServerInputs, workspace: Path) -> Running:
         if running is None or before is None:
             return _start(folder, config)
         if before.needs_restart(config):
+            _refuse_taken(config, running)
             _stop(folder)
             return _start(folder, config)
         return running if before.serves(config) else switch(folder, config)
+
+
+def _refuse_taken(config: EndpointConfig, running: Running) -> None:
+    """Before a healthy server is stopped: the port that it shall move to must be free."""
+    if config.port in (0, running.port):
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, config.port))
+        except OSError as error:
+            hint = f"free it, or change realtime.port of Inference '{config.name}'; it still serves on port {running.port}"
+            raise ServerError(f"port {config.port} of {HOST} is taken by another process", hint=hint) from error
 
 
 def start(folder: Path, config: EndpointConfig) -> Running:

@@ -50,6 +50,7 @@ def test_a_warning_goes_on_and_is_recorded(workspace: Any) -> None:
     outputs = workspace.csv(CSV, columns=COLUMNS, checks=[{"type": "range", "columns": ["x"], "max": 10, "severity": "warn"}])
     assert outputs.warnings == ["range of x: 1 row of 4 are not at most 10"]
     assert "warning: range of x: 1 row of 4 are not at most 10" in workspace.reports
+    assert workspace.reports[-1].startswith("0 checks passed, 1 check warned; wrote 4 rows, content ")
     assert workspace.manifest(outputs)["checks"] == [
         {
             "name": "range of x", "severity": "warn", "passed": False, "failing": 1,

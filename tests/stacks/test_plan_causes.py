@@ -1,0 +1,96 @@
+"""What an indirect change names as its cause: the engine's steps are given, the specs are really read."""
+
+from pathlib import Path
+
+import pytest
+
+from mlx_engine.host import Op, Result, Step
+from mlx_stacks.plan import describe
+from mlx_stacks.workspace import Workspace, open_workspace
+
+SPECS = """\
+apiVersion: mlx/v1
+kind: Dataset
+metadata: {name: tumours}
+spec: {source: {type: csv, path: tumours.csv}, columns: {radius: {type: float}, malignant: {type: boolean}}}
+---
+apiVersion: mlx/v1
+kind: Pipeline
+metadata: {name: tabular}
+spec: {entry: "mlx_pipelines.tabular:pipeline"}
+---
+apiVersion: mlx/v1
+kind: Model
+metadata: {name: tumour}
+spec:
+  task: classification
+  pipeline: tabular
+  data: tumours
+  target: malignant
+  algorithm: sklearn.linear_model.LogisticRegression
+  success: [{metric: roc_auc, atLeast: 0.6}]
+---
+apiVersion: mlx/v1
+kind: Inference
+metadata: {name: api}
+spec: {mode: realtime, model: tumour@champion}
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    for folder in ("specs", "stacks"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: tiny\nruntime: python\nmain: stacks/\n")
+    (tmp_path / "stacks" / "local.yaml").write_text("apiVersion: mlx/v1\nkind: Environment\nmetadata: {name: local}\n")
+    (tmp_path / "specs" / "tiny.yaml").write_text(SPECS)
+    return open_workspace(tmp_path)
+
+
+def component(id: str, op: Op = Op.SAME, **values: object) -> Step:
+    kind, name = id.split("/")
+    return Step(op, urn(id), f"mlx:components:{kind}", name, custom=False, **values)  # type: ignore[arg-type]
+
+
+def urn(id: str, type: str = "") -> str:
+    kind, name = id.split("/")
+    return f"urn:pulumi:local::tiny::mlx:components:{kind}{f'$mlx:index:{type}' if type else ''}::{name}"
+
+
+def resource(id: str, type: str, *changed: str, op: Op = Op.UPDATE) -> Step:
+    return Step(op, urn(id, type), f"mlx:index:{type}", id.split("/")[1], custom=True, parent=urn(id), changed=changed)
+
+
+def causes(workspace: Workspace, *steps: Step) -> dict[str, tuple[str, ...]]:
+    return {item.id: item.because for item in describe(workspace, Result(list(steps)), {}).changed}
+
+
+def test_an_endpoint_that_waits_follows_the_model_whose_bar_was_lowered(workspace: Workspace) -> None:
+    bars = {key: {"spec": {"success": [{"atLeast": bar}]}} for key, bar in (("old_inputs", 0.99), ("new_inputs", 0.6))}
+    assert causes(
+        workspace,
+        component("Model/tumour", Op.UPDATE, **bars),
+        resource("Model/tumour", "Champion", "success"),
+        component("Inference/api"),
+        resource("Inference/api", "ModelServer", "version"),
+    ) == {"Model/tumour": (), "Inference/api": ("follows Model/tumour",)}
+
+
+def test_a_stronger_cause_speaks_before_new_metadata(workspace: Workspace) -> None:
+    owners = {key: {"metadata": {"owner": owner}} for key, owner in (("old_inputs", "a"), ("new_inputs", "b"))}
+    steps = [component("Pipeline/tabular", Op.UPDATE, **owners), component("Model/tumour"), resource("Model/tumour", "ModelVersion", "about")]
+    assert causes(workspace, *steps)["Model/tumour"] == ("follows Pipeline/tabular",)
+    prepared = [component("Dataset/tumours"), resource("Dataset/tumours", "PreparedDataset", "sourceDigest")]
+    assert causes(workspace, *prepared, *steps)["Model/tumour"] == ("follows Dataset/tumours",)
+
+
+def test_a_cause_two_references_away_is_named(workspace: Workspace) -> None:
+    prepared = [component("Dataset/tumours"), resource("Dataset/tumours", "PreparedDataset", "sourceDigest")]
+    served = [component("Inference/api"), resource("Inference/api", "ModelServer", "version")]
+    assert causes(workspace, *prepared, component("Model/tumour"), *served)["Inference/api"] == ("follows Dataset/tumours",)
+
+
+def test_without_a_changed_object_the_cause_is_what_the_resource_lacks(workspace: Workspace) -> None:
+    assert causes(workspace, component("Inference/api"), resource("Inference/api", "ModelServer", "memory")) == {"Inference/api": ("its memory changed",)}
+    missing = resource("Dataset/tumours", "PreparedDataset", op=Op.CREATE)
+    assert causes(workspace, component("Dataset/tumours"), missing) == {"Dataset/tumours": ("it is not there",)}
