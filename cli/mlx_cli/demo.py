@@ -24,7 +24,7 @@ FLIGHTS = [
     {"month": 9, "weekday": 2, "hour": 6, "sched_dep_time": 600, "sched_arr_time": 905, "carrier": "DL", "origin": "JFK", "dest": "ATL", "distance": 760.0},
 ]
 """Two flights at booking time: an evening in December, and an early morning in September."""
-PARAMETER = ("learning_rate: 0.1", "learning_rate: 0.2")
+PARAMETER = ("max_iter: 100", "max_iter: 120")
 THRESHOLD = ("threshold: 0.2", "threshold: 0.1")
 LEAK = ("features: [month,", "features: [dep_delay, month,")
 TYPO = ("input: december-flights", "input: decemberflights")

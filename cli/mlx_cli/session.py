@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from mlx_specs.graph import Node
 
 
-def opened(folder: Path, environment: str | None, *, warn: bool = False) -> Workspace:
-    """The workspace at or above ``folder`` for one environment; with ``warn`` its warnings are told on stderr."""
+def opened(folder: Path, environment: str | None, *, warn: bool = False, needs_specs: bool = True) -> Workspace:
+    """The workspace at or above ``folder`` for one environment; with ``warn`` its warnings are told on stderr.
+
+    Verbs that only look, or that rescue, do not need specs without errors (``needs_specs=False``).
+    """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", hint="-C takes the workspace's folder")
-    workspace = open_workspace(folder, environment)
+    workspace = open_workspace(folder, environment, needs_specs=needs_specs)
     if warn and workspace.warnings:
         from mlx_specs.diagnostics import render
 

@@ -87,7 +87,7 @@ def _server(step: Step) -> Meaning:
     if changed & {"port", "cpu", "memory"}:
         return Effect.REDEPLOY, "restart the endpoint"
     if "version" in changed:
-        return Effect.REDEPLOY, "switch to the new version, no restart" if has_unknown(step.new_inputs.get("version")) else "switch versions, no restart"
+        return Effect.REDEPLOY, "switch if the new version passes, no restart" if has_unknown(step.new_inputs.get("version")) else "switch versions, no restart"
     return Effect.METADATA, "reconfigure, no restart"
 
 

@@ -35,7 +35,8 @@ def status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
     recorded = _recorded(open_host(workspace).export_state())
     declared = [node.id for node in workspace.graph.objects if not node.id.startswith("Environment/")]
     known = [_status(workspace, id, recorded.get(id)) for id in declared]
-    return (*known, *(_undeclared(id) for id in sorted(recorded.keys() - set(declared))))
+    broken = any(problem.severity == "error" for problem in workspace.warnings)
+    return (*known, *(_undeclared(id, broken=broken) for id in sorted(recorded.keys() - set(declared))))
 
 
 def _recorded(exported: Values) -> dict[str, dict[str, Values]]:
@@ -59,8 +60,9 @@ def _status(workspace: Workspace, id: str, resources: dict[str, Values] | None) 
     return ObjectStatus(id, "Incomplete", "its last apply did not finish; apply again")
 
 
-def _undeclared(id: str) -> ObjectStatus:
-    return ObjectStatus(id, "Undeclared", "in state but not in the specs; the next apply removes it")
+def _undeclared(id: str, *, broken: bool) -> ObjectStatus:
+    detail = "applied, but the specs have problems: mlx validate" if broken else "in state but not in the specs; the next apply removes it"
+    return ObjectStatus(id, "Undeclared", detail)
 
 
 def _dataset(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:

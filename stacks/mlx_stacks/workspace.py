@@ -14,6 +14,7 @@ from mlx_specs.diagnostics import Diagnostic
 from mlx_specs.environment import Environment
 from mlx_specs.graph import Graph
 from mlx_specs.layout import Layout, find_workspace
+from mlx_specs.load import drafted
 from mlx_stacks.check import check_workspace
 from mlx_stacks.errors import UserError
 
@@ -55,17 +56,30 @@ class Workspace:
         return Stack(self.project, self.name, self.root, folder, passphrase=_passphrase(state.passphrase, self.root))
 
 
-def open_workspace(start: Path, environment: str | None = None) -> Workspace:
-    """Reads and checks the workspace at or above ``start``; raises ``UserError`` with every problem there is."""
+def open_workspace(start: Path, environment: str | None = None, *, needs_specs: bool = True) -> Workspace:
+    """Reads and checks the workspace at or above ``start``; raises ``UserError`` with every problem there is.
+
+    Without ``needs_specs`` what is wrong with the specs is a warning, and only objects without problems are in the graph: to
+    look at what runs, to read its logs and to stop it must work in the middle of an edit.
+    """
     root = find_workspace(start.resolve())
     if root is None:
         raise UserError(f"no workspace at {start.resolve()} or above: no Pulumi.yaml", hint="go to your workspace, or make one with `mlx init`")
+    if not needs_specs:
+        return _as_it_is(root, environment)
     loaded, problems = check_workspace(root, environment)
     errors = [item for item in problems if item.severity == "error"]
     if errors or loaded.graph is None:
         raise UserError(_count(len(errors)), diagnostics=problems)
     warnings = tuple(item for item in problems if item.severity != "error")
     return Workspace(root, _project(root), loaded.environment, loaded.graph, warnings)
+
+
+def _as_it_is(root: Path, environment: str | None) -> Workspace:
+    draught = drafted(root, environment)
+    if not draught.chosen.exists:
+        raise UserError(_count(len(draught.diagnostics)), diagnostics=draught.diagnostics)
+    return Workspace(root, _project(root), draught.chosen.object, draught.graph, draught.diagnostics)
 
 
 def open_host(workspace: Workspace, *, lock_timeout: float = 0.0, message: str = "") -> Host:

@@ -96,7 +96,7 @@ def test_plan_after_apply_says_no_changes_and_a_parameter_names_the_endpoint_beh
     flights.edit("stacks/local.yaml", "max_depth: 8", "max_depth: 6")
     assert {id: item["effect_text"] for id, item in plan.items()} == {
         "Model/delay": "retrain",
-        "Inference/delay-api": "switch to the new version, no restart",
+        "Inference/delay-api": "switch if the new version passes, no restart",
         "Inference/delay-nightly": "score again",
     }
 

@@ -22,7 +22,7 @@ def forest(max_depth: int, random_state: int = 0) -> RandomForestClassifier:
 '''
 RETRAINED = {
     "Model/malignant": "retrain",
-    "Inference/malignant-api": "switch to the new version, no restart",
+    "Inference/malignant-api": "switch if the new version passes, no restart",
     "Inference/malignant-all": "score again",
 }
 

@@ -52,3 +52,16 @@ def test_the_first_version_that_passes_completes_it_in_the_same_process_without_
     assert (api["status"], api["fields"]["version"], api["fields"]["pid"]) == ("Ready", "1", before["pid"])
     with urllib.request.urlopen(f"{api['fields']['url']}/v2/health/ready", timeout=10) as answer:
         assert json.load(answer) == {"ready": True}
+
+
+def test_in_the_middle_of_an_edit_one_can_still_look_read_logs_and_destroy(workspace: UserWorkspace) -> None:
+    workspace.write("specs/broken.yaml", "kind: [\n")
+    workspace.mlx("plan", code=1)
+    status = workspace.status()
+    assert status["Inference/malignant-api"]["status"] == "Ready"
+    assert "listening on" in workspace.mlx("logs", "malignant-api").out
+    assert workspace.mlx("history", "-o", "json").json["updates"]
+    workspace.mlx("destroy", "--yes")
+    workspace.write("specs/broken.yaml", "")
+    (workspace.root / "specs/broken.yaml").unlink()
+    assert {item["status"] for item in workspace.status().values()} == {"NotApplied"}

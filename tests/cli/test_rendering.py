@@ -41,7 +41,12 @@ SECOND = plan(
         effect_text="retrain",
     ),
     ObjectChange(
-        "Inference/delay-api", "update", effect="redeploy", effect_text="switch to the new version, no restart", indirect=True, because=("follows Model/delay",)
+        "Inference/delay-api",
+        "update",
+        effect="redeploy",
+        effect_text="switch if the new version passes, no restart",
+        indirect=True,
+        because=("follows Model/delay",),
     ),
     ObjectChange(
         "Monitor/delay-watch", "update", changes=(FieldChange("dataDrift.threshold", 0.2, 0.1),), effect="metadata only", effect_text="no retrain, no restart"

@@ -24,7 +24,7 @@ def step(type: str, op: Op, *changed: str, **inputs: object) -> Step:
         (step("ModelVersion", Op.UPDATE, "about.owner"), (Effect.METADATA, "metadata only, no retrain")),
         (step("Champion", Op.UPDATE, "success[0].atLeast"), (Effect.METADATA, "judge the gates, no retrain")),
         (step("Champion", Op.UPDATE, "current"), (Effect.REDEPLOY, "the alias was moved by hand: put back")),
-        (step("ModelServer", Op.UPDATE, "version.version", version={"version": UNKNOWN}), (Effect.REDEPLOY, "switch to the new version, no restart")),
+        (step("ModelServer", Op.UPDATE, "version.version", version={"version": UNKNOWN}), (Effect.REDEPLOY, "switch if the new version passes, no restart")),
         (step("ModelServer", Op.UPDATE, "port"), (Effect.REDEPLOY, "restart the endpoint")),
         (step("ModelServer", Op.UPDATE, "timeout"), (Effect.METADATA, "reconfigure, no restart")),
         (step("ModelServer", Op.UPDATE, "pid"), (Effect.REDEPLOY, "the server is not running: start it again")),

@@ -13,7 +13,7 @@ def command(folder: Folder = HERE, env: Env = None, yes: Yes = False, output: Fo
     from mlx_cli.session import opened
     from mlx_stacks.apply import cancel
 
-    workspace = opened(folder, env)
+    workspace = opened(folder, env, needs_specs=False)
     confirm(f"Remove the lock of environment {workspace.name}? An update that still runs would no longer be protected.", yes=yes)
     message = cancel(workspace)
     result_json({"environment": workspace.name, "message": message}) if output == "json" else result(message)

@@ -17,7 +17,7 @@ def command(folder: Folder = HERE, env: Env = None, yes: Yes = False, lock_timeo
     from mlx_cli.session import opened
     from mlx_stacks.apply import destroy, plan_destroy
 
-    workspace = opened(folder, env)
+    workspace = opened(folder, env, needs_specs=False)
     planned = plan_destroy(workspace, quiet)
     if planned.changes:
         note(render_removal(workspace.name, planned, paint_for(sys.stderr)) + "\n")

@@ -21,7 +21,7 @@ def command(
     from mlx_cli.session import opened
     from mlx_stacks.workspace import open_host
 
-    workspace = opened(folder, env)
+    workspace = opened(folder, env, needs_specs=False)
     updates = open_host(workspace).history()[:last]
     if output == "json":
         result_json({"environment": workspace.name, "updates": [asdict(item) for item in updates]})

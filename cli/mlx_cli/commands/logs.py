@@ -28,7 +28,7 @@ def command(
     """Show the log of an endpoint or of a model's last training run."""
     from mlx_cli.session import object_named, opened
 
-    workspace = opened(folder, env)
+    workspace = opened(folder, env, needs_specs=False)
     show(log_of(workspace, object_named(workspace, name, ("Inference", "Model")).id), last, follow=follow)
     return 0
 

@@ -23,7 +23,7 @@ def command(
     from mlx_cli.session import object_named, opened
     from mlx_runtime.predict import predict
 
-    workspace = opened(folder, env)
+    workspace = opened(folder, env, needs_specs=False)
     node = object_named(workspace, name, ("Inference",))
     table = predict(url_of(workspace, node.id), node.id.split("/")[1], data)
     if output == "json":

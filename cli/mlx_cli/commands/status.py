@@ -14,7 +14,7 @@ def command(folder: Folder = HERE, env: Env = None, output: Format = "text") -> 
     from mlx_cli.session import opened
     from mlx_stacks.status import status
 
-    workspace = opened(folder, env)
+    workspace = opened(folder, env, needs_specs=False)
     objects = status(workspace)
     if output == "json":
         about = workspace.environment.metadata.model_dump(exclude={"name"})
