@@ -104,7 +104,7 @@ def test_ctrl_c_asks_providers_to_stop_and_records_what_they_did(workspace: Work
             os.kill(os.getpid(), signal.SIGINT)
 
     handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(Interrupted, match="are recorded"):
+    with pytest.raises(Interrupted, match="interrupted after 3 steps: what was done is recorded"):
         workspace.host().up(program, interrupt)
     assert signal.getsignal(signal.SIGINT) is handler
     assert (list(workspace.files()), workspace.resource("a")["id"], _pending(workspace)) == (["a"], "a.json", [])

@@ -218,7 +218,8 @@ def _raised(fault: BaseException, deployment: Deployment, result: Result) -> Bas
     if outcome.cause or unsupported:
         return outcome.cause or unsupported or fault
     if outcome.interrupted:
-        return Interrupted(f"interrupted: {len(result.changes)} steps were done and are recorded", hint="run it again to go on")
+        done = f"{len(result.changes)} step" + ("" if len(result.changes) == 1 else "s")
+        return Interrupted(f"interrupted after {done}: what was done is recorded", hint="run it again to go on")
     if outcome.failures:
         first = next(iter(outcome.failures.items()))
         return UpdateFailed(f"{first[0].rpartition('::')[2]}: {first[1]}", result=result, failures=dict(outcome.failures), hint="mend it and run it again")

@@ -70,7 +70,10 @@ def check_serial(expected: str, deployment: Mapping[str, Any]) -> None:
     """Raises ``Stale`` when the state is not the one that a plan was made against."""
     actual = serial(deployment)
     if actual != expected:
-        raise Stale(f"the plan is stale: it was made against state {expected[:8] or 'none'}, which is now {actual[:8] or 'none'}", hint="plan again")
+        raise Stale(
+            f"the plan is stale: it was made against state {expected[:8] or 'none'}, which is now {actual[:8] or 'none'}",
+            hint="it was changed meanwhile: plan and apply again",
+        )
 
 
 def serial(deployment: Mapping[str, Any]) -> str:
