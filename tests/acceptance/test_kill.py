@@ -27,7 +27,7 @@ def kill_one(workspace: UserWorkspace, moments: random.Random, lines: int) -> bo
     """Kills an apply some time after a drawn line of its progress; False when it ended before that."""
     with subprocess.Popen(workspace.command("apply", "--yes"), cwd=workspace.root, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None
-        last = moments.randint(0, lines)
+        last = moments.randint(0, lines * 2 // 3)
         for _ in itertools.islice(process.stderr, last):
             pass
         try:
