@@ -81,7 +81,7 @@ PIPELINES: tuple[ModelCase, ...] = (
     ),
 )  # fmt: skip
 MODEL_FIELDS: tuple[ModelCase, ...] = (
-    ModelCase("Model.spec.task", made("Model", "trial", MODELS["classes"]), "regression",
+    ModelCase("Model.spec.task", made("Model", "trial", {**MODELS["classes"], "parameters": {}}), "regression",
               lambda seen: tuple([tensor["name"] for tensor in seen.model_file(name)["outputs"]] for name in ("classes", "base")),
               (["label", "probability_false", "probability_true"], ["prediction"])),
     ModelCase("Model.spec.pipeline", model(), "tabular", both(Seen.steps, "classes", "reference"),
