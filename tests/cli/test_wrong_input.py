@@ -45,7 +45,11 @@ def test_an_object_that_does_not_exist_is_named_with_those_that_do(verb: str, ml
     assert "Inference/tumour-api" in outcome.err
 
 
-@pytest.mark.parametrize("verb", IN_A_WORKSPACE)
+LOOK_OR_RESCUE = {"status", "history", "logs", "predict", "cancel", "destroy"}
+"""They work in the middle of an edit, whatever the specs say."""
+
+
+@pytest.mark.parametrize("verb", [verb for verb in IN_A_WORKSPACE if verb not in LOOK_OR_RESCUE])
 def test_specs_with_errors_are_told_with_their_places(verb: str, mlx, tiny: Path) -> None:
     specs = tiny / "specs" / "tiny.yaml"
     specs.write_text(specs.read_text().replace("target: malignant", "targt: malignant"))
