@@ -4,7 +4,7 @@
 # Both install into .venv what requirements/*.txt lock by hash; stamps in .venv make the second time quick.
 
 .DELETE_ON_ERROR:
-.PHONY: help demo install test lint format schema bench lock clean
+.PHONY: help demo install test heal lint format schema bench lock clean
 
 # The first of these interpreters that runs and has a supported version; `make PYTHON=/path/to/python demo` picks another.
 PYTHON = $(firstword $(foreach python,python3.11 python3.12 python3,$(shell $(python) -c 'import sys; print("$(python)") if (3, 11) <= sys.version_info < (3, 13) else None' 2>/dev/null)))
@@ -32,6 +32,10 @@ test: .venv/.dev  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/kfp_pipelines
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/kfp_pipelines
 
+# Takes hours; of what it strikes, `make test` strikes a drawn sample. HEAL='--programs 300 --places tiny --count 60' draws a larger one.
+heal: .venv/.dev  ## strike every point where an update can fail, and write the table in docs/healing.md
+	folder=$$(mktemp -d) && $(BIN)/python tests/healing/heal.py --folder $$folder/heal --table docs/healing.md $(HEAL); code=$$?; rm -rf $$folder; exit $$code
+
 lint: .venv/.dev  ## ruff, pyright, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,7 +53,7 @@ bench: .venv/.dev  ## every benchmark, as tables
 	@for table in benchmarks/*/*.py; do echo "# $$table"; $(BIN)/python $$table || exit 1; done
 
 lock: $(UV)  ## resolve requirements/*.txt again; pins stay unless pyproject.toml excludes them (rm a file to move them all)
-	$(COMPILE) --extra local --group dev --output-file requirements/dev.txt
+	$(COMPILE) --extra local --extra torch --group dev --output-file requirements/dev.txt
 	$(COMPILE) --extra local --constraint requirements/dev.txt --output-file requirements/local.txt
 
 clean:  ## remove .venv, .mlx and build; stop what runs first: mlx destroy

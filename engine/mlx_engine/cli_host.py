@@ -114,7 +114,9 @@ class CliHost:
     def export_state(self) -> Mapping[str, Any]:
         return {"version": 3, "deployment": load_deployment(self._stack)}
 
-    def import_state(self, deployment: Mapping[str, Any]) -> None:
+    def import_state(self, deployment: Mapping[str, Any], *, expected_serial: str | None = None) -> None:
+        if expected_serial is not None:
+            check_serial(expected_serial, load_deployment(self._stack))
         with self._selected(_nothing) as cli:
             cli.import_stack(auto.Deployment(version=deployment["version"], deployment=dict(deployment["deployment"])))
 
@@ -160,7 +162,8 @@ class CliHost:
 
     @contextmanager
     def _selected(self, program: Program) -> Generator[auto.Stack]:
-        self._stack.state.mkdir(parents=True, exist_ok=True)
+        if isinstance(self._stack.state, Path):
+            self._stack.state.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="mlx-pulumi-") as folder:
             Path(folder, f"Pulumi.{self._stack.name}.yaml").write_text(json.dumps(self._settings()))
             options = auto.LocalWorkspaceOptions(
@@ -170,8 +173,13 @@ class CliHost:
             )
             yield auto.create_or_select_stack(self._stack.name, self._stack.project, program, opts=options)
 
+    @property
+    def _backend(self) -> str:
+        state = self._stack.state
+        return state.resolve().as_uri() if isinstance(state, Path) else state
+
     def _project(self) -> auto.ProjectSettings:
-        backend = auto.ProjectBackend(self._stack.state.resolve().as_uri())
+        backend = auto.ProjectBackend(self._backend)
         return auto.ProjectSettings(self._stack.project, runtime="python", backend=backend)
 
     def _settings(self) -> dict[str, Any]:
@@ -184,7 +192,7 @@ class CliHost:
         search = os.pathsep.join([*map(str, self._plugin_folders), os.environ.get("PATH", "")])
         return {
             "PATH": search,
-            "PULUMI_BACKEND_URL": self._stack.state.resolve().as_uri(),
+            "PULUMI_BACKEND_URL": self._backend,
             "PULUMI_CONFIG_PASSPHRASE": self._stack.passphrase,
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -35,6 +35,8 @@ class Op(StrEnum):
     DELETE = "delete"
     READ = "read"
     READ_REPLACEMENT = "read-replacement"
+    IMPORT = "import"
+    IMPORT_REPLACEMENT = "import-replacement"
     REFRESH = "refresh"
 
 
@@ -73,7 +75,7 @@ class Event:
     """Something that a person who watches would want to know, in the order in which it happened.
 
     STARTED and DONE carry a step; FAILED carries a step and a message; LOG carries a message, a urn where it has one, and
-    ``ephemeral`` for progress that is only of interest while it happens; WAITING says for whose lock.
+    ``ephemeral`` for progress that is only of interest while it happens; WAITING says for whose lock, or for which store.
     """
 
     kind: EventKind
@@ -97,8 +99,8 @@ class Stack:
     name: str
     root: Path
     """The workspace: the folder that holds Pulumi.yaml."""
-    state: Path
-    """The folder that holds ``.pulumi/``: Pulumi's file backend."""
+    state: Path | str
+    """What holds ``.pulumi/``, Pulumi's file backend: a folder by its path, a bucket by its URL (``s3://BUCKET/PREFIX``)."""
     passphrase: str = ""
     config: Mapping[str, str] = field(default_factory=dict[str, str])
     """Fully qualified keys: ``project:key``."""
@@ -163,7 +165,10 @@ class Host(Protocol):
     def destroy(self, on_event: OnEvent, *, preview_only: bool = False) -> Result: ...
     def cancel(self) -> str: ...
     def export_state(self) -> Mapping[str, Any]: ...
-    def import_state(self, deployment: Mapping[str, Any]) -> None: ...
+    def import_state(self, deployment: Mapping[str, Any], *, expected_serial: str | None = None) -> None:
+        """Replaces the state by what ``export_state`` of any host gave. With ``expected_serial``, as ``up``."""
+        ...
+
     def outputs(self) -> PropertyMap: ...
     def history(self) -> Sequence[Update]: ...
 
@@ -178,6 +183,10 @@ class EngineError(Exception):
 
 class Locked(EngineError):
     """Another update holds the stack's lock; the message names holder, host and time."""
+
+
+class LockLost(EngineError):
+    """Somebody removed or took this update's lock while it ran, or wrote the state: nothing more is written."""
 
 
 class Refused(EngineError):

@@ -10,8 +10,18 @@ def make_urn(stack: str, project: str, parent: str, type_: str, name: str) -> st
     return f"urn:pulumi:{stack}::{project}::{qualified}::{name}"
 
 
+def make_child_urn(parent: str, type_: str, name: str) -> str:
+    stack, project, _ = parent.removeprefix("urn:pulumi:").split("::", 2)
+    return make_urn(stack, project, parent, type_, name)
+
+
 def qualified_type(urn: str) -> str:
     return urn.split("::", 3)[2]
+
+
+def type_of(urn: str) -> str:
+    """The resource's own type, without those of its parents."""
+    return qualified_type(urn).rpartition("$")[2]
 
 
 def name_of(urn: str) -> str:

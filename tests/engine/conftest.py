@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 from mlx_engine.embedded import embedded_host
@@ -16,6 +17,7 @@ from mlx_engine.host import Event, Host, Options, Stack, Step
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # tests are imported by file: what they share stands beside them
 
+from file_program import File  # noqa: E402
 from file_provider import FileProvider  # noqa: E402
 
 
@@ -36,6 +38,10 @@ class Workspace:
 
     def with_stack(self, **changes: Any) -> "Workspace":
         return Workspace(self.root, replace(self.stack, **changes))
+
+    def declare(self, opts: pulumi.ResourceOptions | None = None, **inputs: Any) -> None:
+        """A program, or a part of one: the file ``a``."""
+        File("a", opts=opts, folder=self.folder, **inputs)
 
     def heard(self, event: Event) -> None:
         self.events.append(event)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi
+from differential_options import OPTION_PROGRAMS
 from file_program import File, Files, Folder
 
 Declare = Callable[[str], Any]
@@ -169,4 +170,5 @@ PROGRAMS: dict[str, tuple[Declare, Declare]] = {
     "relations": (relations, relations_changed),
     "references": (references, references_changed),
     "empty": (empty, empty_changed),
+    **OPTION_PROGRAMS,
 }

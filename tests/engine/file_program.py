@@ -13,10 +13,10 @@ class File(pulumi.CustomResource):
     token: pulumi.Output[str]
     content: pulumi.Output[Any]
 
-    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None, **inputs: Any) -> None:
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None, type_: str = "files:index:File", **inputs: Any) -> None:
         outputs = {"size": None, "token": None, "content": None}
         versioned = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(version=VERSION), opts)
-        super().__init__("files:index:File", name, {**outputs, "key": name, **inputs}, versioned)
+        super().__init__(type_, name, {**outputs, "key": name, **inputs}, versioned)
 
 
 class Folder(pulumi.ComponentResource):

@@ -24,6 +24,8 @@ from pulumi.provider.experimental.provider import (
     DiffResponse,
     InvokeRequest,
     InvokeResponse,
+    PropertyDiff,
+    PropertyDiffKind,
     ReadRequest,
     ReadResponse,
     UpdateRequest,
@@ -32,6 +34,7 @@ from pulumi.provider.experimental.provider import (
 
 from mlx_engine.provider_codec import UNKNOWN, BlockingProvider, InitFailed, Secret, decode, encode
 from mlx_engine.providers import ProviderLog
+from mlx_engine.values import differing_paths
 
 REPLACING = ("folder", "key")
 """Inputs that say which file it is."""
@@ -63,8 +66,13 @@ class FileProvider(BlockingProvider):
         drifted = decode(request.old_state).get("content") != old.get("content") and "content" not in changed
         replaces = [key for key in changed if key in REPLACING]
         delete_first = new.get("mode") == "delete-first"
+        detailed = {path: _property_diff(path, replaces) for path in differing_paths(old, new)} if new.get("mode") == "detailed" else {}
         return DiffResponse(
-            changes=bool(changed) or drifted, diffs=changed or (["content"] if drifted else []), replaces=replaces, delete_before_replace=delete_first
+            changes=bool(changed) or drifted,
+            diffs=changed or (["content"] if drifted else []),
+            replaces=replaces,
+            detailed_diff=detailed,
+            delete_before_replace=delete_first,
         )
 
     async def create(self, request: CreateRequest) -> CreateResponse:
@@ -83,7 +91,7 @@ class FileProvider(BlockingProvider):
         return CreateResponse(resource_id=path.name, properties=encode(outputs))
 
     async def read(self, request: ReadRequest) -> ReadResponse:
-        inputs = decode(request.inputs) or decode(request.properties)
+        inputs = decode(request.inputs) or decode(request.properties) or _imported(request.resource_id)
         path = _path(inputs) if inputs.get("key") else None
         if path is None or not path.exists():
             return ReadResponse(resource_id="")
@@ -136,6 +144,19 @@ class FileProvider(BlockingProvider):
 
 def _path(values: dict[str, Any]) -> Path:
     return Path(values["folder"]) / f"{values['key']}.json"
+
+
+def _imported(identity: str) -> dict[str, Any]:
+    """What an object is, that is known by nothing but the path of its file."""
+    path = Path(identity)
+    if not path.is_absolute() or not path.exists():
+        return {}
+    return {"folder": str(path.parent), "key": path.stem, "mode": "plain", "content": json.loads(path.read_text())["content"]}
+
+
+def _property_diff(path: str, replaces: list[str]) -> PropertyDiff:
+    forced = path in replaces
+    return PropertyDiff(PropertyDiffKind.UPDATE_REPLACE if forced else PropertyDiffKind.UPDATE, input_diff=True)
 
 
 def _computed(inputs: dict[str, Any]) -> dict[str, Any]:

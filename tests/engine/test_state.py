@@ -209,6 +209,12 @@ def test_the_codec_gives_plain_values_and_takes_marked_secrets() -> None:
         ("a[1]", {"a": [1, 2]}, {"a": [8, 9]}, {"a": [8, 2]}),
         ('a["x.y"]', {"a": {"x.y": 1}}, {"a": {"x.y": 2}}, {"a": {"x.y": 1}}),
         ("a[*].b", {"a": [{"b": 1}]}, {"a": [{"b": 2}, {"b": 3}]}, {"a": [{"b": 1}, {"b": 3}]}),
+        ("a.*", {"a": {"x": 1, "y": 2}}, {"a": {"x": 9, "z": 3}}, {"a": {"x": 1, "y": 2}}),
+        ("*.b", {"a": {"b": 1}}, {"a": {"b": 2}, "c": {"b": 3}}, {"a": {"b": 1}, "c": {"b": 3}}),
+        ("a[0]", {"a": {"0": 1}}, {"a": {"0": 2}}, {"a": {"0": 2}}),
+        ('a["x\\"y"]', {"a": {'x"y': 1}}, {"a": {'x"y': 2}}, {"a": {'x"y': 1}}),
+        ("a.b", {"a": {"b": 1}}, {"a": make_secret({"b": 2})}, {"a": make_secret({"b": 1})}),
+        ("a.b", {"a": make_secret({"b": 1})}, {"a": {"b": 2}}, {"a": {"b": make_secret(1)}}),
     ],
 )
 def test_property_paths_reset_what_they_name(path: str, old: Any, new: Any, expected: Any) -> None:

@@ -67,7 +67,7 @@ class Deployment:
         self._journal = journal
         self.tell = on_event
         self._guard = guard
-        self._planner = Planner(olds, packages, journal.current)
+        self._planner = Planner(stack, olds, packages, journal)
         self._operations = Operations(journal, packages, dry_run=dry_run)
         self._slots = threading.Semaphore(self.parallel)
         self._deciding = threading.RLock()
@@ -75,19 +75,16 @@ class Deployment:
 
     def register(self, goal: Goal) -> Resource:
         """Makes it so, and returns the resource as it stands then. Raises ``Stopped`` once the run is stopping."""
-        urn = self.urn(goal.parent, goal.type, goal.name)
         with self._deciding:
             goal = self._with_provider(goal)
-            decided = self._decide(lambda: self._planner.plan(goal, urn), lambda: self._doubtful(goal, urn))
+            decided = self._decide(lambda: self._planner.plan(goal), lambda: self._doubtful(goal.wanted))
         return self._act(decided)
 
-    def read(self, goal: Goal, identity: str) -> Resource:
-        """The object with this id, which this stack does not manage."""
-        urn = self.urn(goal.parent, goal.type, goal.name)
+    def read(self, goal: Goal) -> Resource:
+        """The object with the id that the goal names, which this stack does not manage."""
         with self._deciding:
             goal = self._with_provider(goal)
-            wanted = replace(goal.resource(urn, None), id=identity, external=True)
-            decided = self._decide(lambda: self._planner.plan_read(wanted), lambda: Action(Op.READ, None, wanted))
+            decided = self._decide(lambda: self._planner.plan_read(goal), lambda: Action(Op.READ, None, goal.wanted))
         return self._act(decided)
 
     def register_outputs(self, urn: str, outputs: Values) -> None:
@@ -100,15 +97,17 @@ class Deployment:
         name = f"default_{version.replace('.', '_').replace('-', '_').replace('+', '_')}" if version else "default"
         type_ = f"{urns.PROVIDER_PREFIX}{package}"
         with self._deciding:
-            provider = self._journal.current(self.urn("", type_, name))
-            provider = provider or self.register(Goal(type_, name, custom=True, inputs=self._default_inputs(package, version)))
+            urn = urns.make_urn(self._stack.name, self._stack.project, "", type_, name)
+            provider = self._journal.current(urn)
+            provider = provider or self.register(Goal(Resource(urn, type_, custom=True, inputs=self._default_inputs(package, version))))
         return f"{provider.urn}::{provider.id}"
 
     def delete_leftovers(self) -> None:
         """Deletes what the program no longer declares; a protected one stops it before anything is deleted."""
         condemned = self._journal.leftovers
         self._refuse_protected(condemned)
-        everything = self._journal.snapshot().resources
+        everything = self._journal.standing
+        self._operations.condemned.update(old.urn for old in condemned)
         with ThreadPoolExecutor(self.parallel, "mlx-delete") as pool:
             for batch in delete_batches(condemned, everything):
                 for old in filter(_leaves_quietly, batch):
@@ -141,13 +140,11 @@ class Deployment:
         self.outcome.cause = self.outcome.cause or cause
         self.outcome.interrupted = self.outcome.interrupted or interrupted
 
-    def urn(self, parent: str, type_: str, name: str) -> str:
-        return urns.make_urn(self._stack.name, self._stack.project, parent, type_, name)
-
     def _with_provider(self, goal: Goal) -> Goal:
-        if not goal.custom or goal.provider or urns.is_provider(goal.type):
+        wanted = goal.wanted
+        if not wanted.custom or wanted.provider or urns.is_provider(wanted.type):
             return goal
-        return replace(goal, provider=self.default_provider(urns.package_of(goal.type), goal.version))
+        return replace(goal, wanted=replace(wanted, provider=self.default_provider(urns.package_of(wanted.type), goal.version)))
 
     def _default_inputs(self, package: str, version: str) -> Values:
         own = {key.partition(":")[2]: key for key in self._stack.config if key.startswith(f"{package}:")}
@@ -165,6 +162,7 @@ class Deployment:
         except EngineError as error:
             self.stop(error)
             raise
+        self._operations.condemned.update(action.subject.urn for action in actions if action.op is Op.DELETE_REPLACED)
         return [(self._announce(action), action) for action in actions]
 
     def _announce(self, action: Action) -> int:
@@ -216,10 +214,10 @@ class Deployment:
         self.outcome.failures[step.urn] = message
         self.tell(Event(EventKind.FAILED, step=step, urn=step.urn, message=message, severity="error"))
 
-    def _doubtful(self, goal: Goal, urn: str) -> Action:
+    def _doubtful(self, wanted: Resource) -> Action:
         """What a goal whose check or diff failed would have been, as far as one can tell."""
-        old = self._planner.olds.get(urn)
-        return Action(Op.UPDATE if old else Op.CREATE, old, goal.resource(urn, old))
+        old = self._planner.found(wanted.urn)
+        return Action(Op.UPDATE if old else Op.CREATE, old, wanted)
 
     def _refuse_protected(self, condemned: Sequence[Resource]) -> None:
         protected = [old.name for old in condemned if old.protect and not old.delete]

@@ -1,14 +1,15 @@
 """What the program asks for: one registered resource, out of the SDK's request; what this host cannot do is refused here, by name."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from pulumi.runtime.proto import resource_pb2 as pb
+from pulumi.runtime.proto.alias_pb2 import Alias
 
 from mlx_engine import urns
-from mlx_engine.host import Unsupported
+from mlx_engine.host import Stack, Unsupported
 from mlx_engine.state.resource import Resource
 from mlx_engine.values import Values, refuse_unsupported
 from mlx_engine.wire import from_struct
@@ -19,72 +20,53 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 
 @dataclass(frozen=True)
 class Goal:
-    type: str
-    name: str
-    custom: bool
-    inputs: Values
-    parent: str = ""
-    provider: str = ""
+    wanted: Resource
+    """As it would stand in state: its inputs not checked yet, its outputs not known."""
     version: str = ""
-    dependencies: Sequence[str] = field(default_factory=list[str])
-    property_dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
-    protect: bool = False
-    retain_on_delete: bool = False
     delete_first: bool | None = None
-    ignore_changes: Sequence[str] = field(default_factory=list[str])
-    replace_on_changes: Sequence[str] = field(default_factory=list[str])
-    additional_secret_outputs: Sequence[str] = field(default_factory=list[str])
-    deleted_with: str = ""
-    custom_timeouts: Mapping[str, float] = field(default_factory=dict[str, float])
-
-    def resource(self, urn: str, old: Resource | None) -> Resource:
-        """The resource as it would stand in state, its inputs not checked yet and its outputs not known."""
-        return Resource(
-            urn=urn,
-            type=self.type,
-            custom=self.custom,
-            inputs=self.inputs,
-            parent=self.parent,
-            provider=self.provider,
-            dependencies=self.dependencies,
-            property_dependencies=self.property_dependencies,
-            protect=self.protect,
-            additional_secret_outputs=self.additional_secret_outputs,
-            ignore_changes=self.ignore_changes,
-            replace_on_changes=self.replace_on_changes,
-            retain_on_delete=self.retain_on_delete,
-            deleted_with=self.deleted_with,
-            custom_timeouts=self.custom_timeouts,
-            created=old.created if old else "",
-            modified=old.modified if old else "",
-        )
+    aliases: Sequence[Alias] = ()
+    """As the SDK sends them: a urn, or what was different."""
 
 
-def goal_of(request: pb.RegisterResourceRequest) -> Goal:
-    """Raises ``Unsupported`` for what only the pulumi CLI does."""
+def goal_of(request: pb.RegisterResourceRequest, stack: Stack, parent: Resource | None) -> Goal:
+    """Raises ``Unsupported`` for what only the pulumi CLI does. ``parent`` is the registered one, whose options are inherited."""
     _refuse(request)
     inputs: Values = from_struct(request.object)
     refuse_unsupported(inputs, f"{request.type} {request.name!r}")
     if urns.is_provider(request.type) and request.version:
         inputs = {"__internal": Values(), **inputs, "version": request.version}
-    return Goal(
+    wanted = Resource(
+        urn=urns.make_urn(stack.name, stack.project, request.parent, request.type, request.name),
         type=request.type,
-        name=request.name,
         custom=request.custom,
         inputs=inputs,
         parent=request.parent,
         provider=request.provider,
-        version=request.version,
         dependencies=sorted(request.dependencies),
         property_dependencies={key: sorted(below.urns) for key, below in sorted(request.propertyDependencies.items())},
         protect=request.protect,
-        retain_on_delete=request.retainOnDelete,
-        delete_first=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+        additional_secret_outputs=list(request.additionalSecretOutputs),
+        import_id=request.importId,
         ignore_changes=list(request.ignoreChanges),
         replace_on_changes=list(request.replaceOnChanges),
-        additional_secret_outputs=list(request.additionalSecretOutputs),
+        retain_on_delete=request.retainOnDelete,
         deleted_with=request.deletedWith,
         custom_timeouts=_timeouts(request.customTimeouts),
+    )
+    delete_first = request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None
+    aliases: Sequence[Alias] = cast("Any", request).aliases
+    return Goal(_inheriting(wanted, parent, request), request.version, delete_first, list(aliases))
+
+
+def _inheriting(wanted: Resource, parent: Resource | None, request: pb.RegisterResourceRequest) -> Resource:
+    """What a resource does not say itself it takes from its parent, as Pulumi's engine has it; providers are inherited by the SDK."""
+    if parent is None:
+        return wanted
+    return replace(
+        wanted,
+        protect=wanted.protect if request.HasField("protect") else parent.protect,
+        retain_on_delete=wanted.retain_on_delete if request.HasField("retainOnDelete") else parent.retain_on_delete,
+        deleted_with=wanted.deleted_with or parent.deleted_with,
     )
 
 
@@ -93,13 +75,12 @@ def _refuse(request: Any) -> None:
     asked: dict[str, Any] = {
         "a remote component": request.remote,
         "a parameterised package": request.packageRef,
-        "the option import": request.importId,
-        "the option aliases": len(request.aliases) + len(request.aliasURNs),
         "the option replaceWith": list(request.replace_with),
         "the option replacementTrigger": request.HasField("replacement_trigger"),
         "the option transforms": len(request.transforms),
         "the option stateMigrations": len(request.state_migrations),
         "the option hooks": request.HasField("hooks") and request.hooks.ListFields(),
+        "the option hideDiffs": list(request.hideDiffs),
         "the option envVarMappings": dict(request.envVarMappings),
         "a plugin download URL": request.pluginDownloadURL,
         "a dynamic provider": urns.package_of(request.type) == "pulumi-python",

@@ -39,10 +39,10 @@ from mlx_engine.host import (
 from mlx_engine.interrupts import interruptible
 from mlx_engine.providers import ProviderFactory
 from mlx_engine.state.checkpoint import CheckpointText, Snapshot, check_serial, load_deployment, salt_of, serial, snapshot_of
-from mlx_engine.state.files import files_of, write_durably, write_meta
-from mlx_engine.state.history import back_up, count_changes, read_updates, record_update
+from mlx_engine.state.files import files_of, write_meta
+from mlx_engine.state.history import back_up, count_changes, execution, read_updates, record_update
 from mlx_engine.state.integrity import check_snapshot
-from mlx_engine.state.lock import break_locks, locked
+from mlx_engine.state.lock import Lease, break_locks, locked
 from mlx_engine.state.resource import Resource
 from mlx_engine.state.secrets import Secrets
 from mlx_engine.urns import STACK_TYPE
@@ -80,14 +80,15 @@ class EmbeddedHost:
     def export_state(self) -> Mapping[str, Any]:
         return {"version": 3, "deployment": load_deployment(self._stack)}
 
-    def import_state(self, deployment: Mapping[str, Any]) -> None:
+    def import_state(self, deployment: Mapping[str, Any], *, expected_serial: str | None = None) -> None:
         if deployment.get("version") != 3:
             raise Unsupported(f"a deployment of version {deployment.get('version')} needs the pulumi CLI", hint="export it with version 3")
         secrets = Secrets(self._stack.passphrase, salt_of(deployment["deployment"]))
         snapshot = snapshot_of(deployment["deployment"], secrets)
-        with locked(self._files, self._options.lock_timeout, lambda _message: None):
-            back_up(self._files)
-            self._write(snapshot, CheckpointText(self._stack, secrets))
+        with locked(self._files, self._options.lock_timeout, lambda _message: None) as lease:
+            if expected_serial is not None:
+                check_serial(expected_serial, load_deployment(self._stack))
+            self._writer(secrets, lease)(snapshot)
 
     def outputs(self) -> PropertyMap:
         deployment = load_deployment(self._stack)
@@ -113,19 +114,20 @@ class EmbeddedHost:
     ) -> Result:
         on_event = _one_at_a_time(on_event)
         if dry_run:
-            return self._run_unlocked(kind, work, on_event, dry_run=True, guard=guard)
-        with locked(self._files, self._options.lock_timeout, lambda message: on_event(Event(EventKind.WAITING, message=message))):
+            return self._run_unlocked(kind, work, on_event, None, guard=guard)
+        with locked(self._files, self._options.lock_timeout, lambda message: on_event(Event(EventKind.WAITING, message=message))) as lease:
             if expected_serial is not None:
                 check_serial(expected_serial, load_deployment(self._stack))
-            return self._run_unlocked(kind, work, on_event, dry_run=False, guard=guard)
+            return self._run_unlocked(kind, work, on_event, lease, guard=guard)
 
-    def _run_unlocked(self, kind: str, work: Work, on_event: OnEvent, *, dry_run: bool, guard: Guard | None) -> Result:
-        start = time.time()
+    def _run_unlocked(self, kind: str, work: Work, on_event: OnEvent, lease: Lease | None, *, guard: Guard | None) -> Result:
+        """Without a lease nothing is done: a preview."""
+        start, dry_run = time.time(), lease is None
         stored = load_deployment(self._stack)
         secrets = Secrets(self._stack.passphrase, salt_of(stored))
         snapshot = snapshot_of(stored, secrets)
         with self._packages(snapshot, on_event, dry_run=dry_run) as packages:
-            write = None if dry_run else self._writer(secrets)
+            write = self._writer(secrets, lease) if lease else None
             if snapshot.pending:
                 snapshot = heal(snapshot, packages, on_event, dry_run=dry_run)
                 if write:
@@ -134,8 +136,8 @@ class EmbeddedHost:
             deployment = self._deployment(snapshot, journal, packages, on_event, dry_run=dry_run, guard=guard)
             fault = self._attempt(work, deployment, packages, journal)
         result = self._result(deployment, journal, stored if dry_run else load_deployment(self._stack), start)
-        if not dry_run:
-            self._record(kind, result, start, secrets, failed=fault is not None)
+        if lease:
+            self._record(lease, kind, result, start, secrets, failed=fault is not None)
         if fault:
             raise _raised(fault, deployment, result)
         return result
@@ -168,28 +170,29 @@ class EmbeddedHost:
             packages.close()
             executables.close()
 
-    def _writer(self, secrets: Secrets) -> Callable[[Snapshot], None]:
+    def _writer(self, secrets: Secrets, lease: Lease) -> Callable[[Snapshot], None]:
         """Writes checkpoints; what stood there before the update is kept, as ``.bak`` and among the backups."""
-        write_meta(self._files)
-        back_up(self._files)
+        write_meta(lease.files)
+        back_up(lease.files)
         text = CheckpointText(self._stack, secrets)
-        return lambda snapshot: self._write(snapshot, text)
 
-    def _write(self, snapshot: Snapshot, text: CheckpointText) -> None:
-        check_snapshot(snapshot.resources)
-        write_durably(self._files.checkpoint, text.text(snapshot))
+        def write(snapshot: Snapshot) -> None:
+            check_snapshot(snapshot.resources)
+            lease.write_checkpoint(text.text(snapshot))
+
+        return write
 
     def _result(self, deployment: Deployment, journal: Journal, stored: Mapping[str, Any], start: float) -> Result:
         resources = journal.snapshot().resources
         steps = [step for _, step in sorted(deployment.outcome.steps.items())]
         return Result(steps, _outputs_of(resources), serial(stored), time.time() - start)
 
-    def _record(self, kind: str, result: Result, start: float, secrets: Secrets, *, failed: bool) -> None:
+    def _record(self, lease: Lease, kind: str, result: Result, start: float, secrets: Secrets, *, failed: bool) -> None:
         changes = count_changes(result.steps)
         outcome = "failed" if failed else "succeeded"
-        update = Update(kind, outcome, start, time.time(), self._options.message, changes, {"exec.kind": "mlx.embedded"})
+        update = Update(kind, outcome, start, time.time(), self._options.message, changes, execution(result.steps))
         config = {key: {"secure": secrets.seal(value, "")} if key in self._stack.secret_config else value for key, value in self._stack.config.items()}
-        record_update(self._files, update, config)
+        record_update(lease.files, update, config)
 
 
 def _one_at_a_time(on_event: OnEvent) -> OnEvent:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mlx_engine.embedded.aliases import with_names_of_now
 from mlx_engine.state.checkpoint import Operation, Snapshot
 from mlx_engine.state.resource import Resource
 
@@ -26,6 +27,8 @@ class Journal:
         self._before = dict.fromkeys(before)
         """What stood in state when the update began, in its order, until it is met."""
         self._news: dict[str, Resource] = {}
+        self._renamed: dict[str, str] = {}
+        """Urn of now -> urn in the state that the update began with."""
         self._pending: dict[Resource, Operation] = {}
         self._metadata = metadata
         self._lock = threading.Lock()
@@ -33,8 +36,14 @@ class Journal:
 
     def snapshot(self) -> Snapshot:
         with self._lock:
-            resources = [*self._news.values(), *self._before]
+            resources = with_names_of_now([*self._news.values(), *self._before], self._renamed)
             return Snapshot(resources, list(self._pending.values()), self._metadata)
+
+    @property
+    def standing(self) -> list[Resource]:
+        """What stands in state, in its order; what has not been met yet under the names of before."""
+        with self._lock:
+            return [*self._news.values(), *self._before]
 
     @property
     def leftovers(self) -> list[Resource]:
@@ -43,8 +52,13 @@ class Journal:
             return list(self._before)
 
     def current(self, urn: str) -> Resource | None:
+        """What has been kept under this urn in this update."""
         with self._lock:
             return self._news.get(urn)
+
+    def rename(self, before: str, now: str) -> None:
+        with self._lock:
+            self._renamed[now] = before
 
     def begin(self, kind: str, resource: Resource) -> None:
         """Records that an operation is about to start, and returns when that is on disk."""

@@ -52,7 +52,8 @@ class Monitor:
         )
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:
-        resource = self._remember(self._deployment.register(self._refusing(lambda: goal_of(request))))
+        goal = self._refusing(lambda: goal_of(request, self._stack, self._registered.get(request.parent)))
+        resource = self._remember(self._deployment.register(goal))
         identity = "" if resource.id in UNSEEN and not urns.is_provider(resource.type) else resource.id
         return resource_pb2.RegisterResourceResponse(urn=resource.urn, id=identity, object=to_struct(resource.outputs))
 
@@ -61,18 +62,19 @@ class Monitor:
         return Empty()
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
-        goal = Goal(
+        wanted = Resource(
+            urn=urns.make_urn(self._stack.name, self._stack.project, request.parent, request.type, request.name),
             type=request.type,
-            name=request.name,
             custom=True,
+            id=request.id,
             inputs=from_struct(request.properties),
             parent=request.parent,
             provider=request.provider,
-            version=request.version,
             dependencies=sorted(request.dependencies),
+            external=True,
             additional_secret_outputs=list(request.additionalSecretOutputs),
         )
-        resource = self._remember(self._deployment.read(goal, request.id))
+        resource = self._remember(self._deployment.read(Goal(wanted, request.version)))
         return resource_pb2.ReadResourceResponse(urn=resource.urn, properties=to_struct(resource.outputs))
 
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:

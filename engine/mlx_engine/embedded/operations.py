@@ -9,11 +9,10 @@ from mlx_engine import urns
 from mlx_engine.embedded.actions import Action
 from mlx_engine.embedded.journal import Journal
 from mlx_engine.embedded.packages import Packages
-from mlx_engine.embedded.plugin import InitializationFailed, Live, ProviderError
+from mlx_engine.embedded.plugin import InitializationFailed, Live, Plugin, ProviderError
 from mlx_engine.host import UNKNOWN, Op
 from mlx_engine.state.checkpoint import touched
 from mlx_engine.state.resource import Resource
-from mlx_engine.values import Values, make_secret
 
 Outcome = TypeVar("Outcome")
 
@@ -23,6 +22,8 @@ class Operations:
         self._journal = journal
         self._packages = packages
         self._dry_run = dry_run
+        self.condemned: set[str] = set()
+        """Urns of objects that go in this run; what is deleted with one of them is not deleted by itself."""
 
     def carry_out(self, action: Action) -> Resource | None:
         """The resource as it stands in state afterwards; None where the action leaves none.
@@ -38,6 +39,8 @@ class Operations:
                 return self._update(action)
             case Op.READ | Op.READ_REPLACEMENT:
                 return self._read(action)
+            case Op.IMPORT | Op.IMPORT_REPLACEMENT:
+                return self._import(action)
             case Op.DELETE | Op.DELETE_REPLACED:
                 return self._delete(action)
             case Op.REPLACE | Op.REFRESH:
@@ -67,7 +70,7 @@ class Operations:
 
     def _create_object(self, action: Action, new: Resource) -> Resource:
         def record(live: Live) -> Resource:
-            done = touched(_as_found(new, live))
+            done = touched(live.recorded(new))
             self._record_created(action, done)
             return done
 
@@ -100,7 +103,7 @@ class Operations:
 
     def _update_object(self, old: Resource, new: Resource) -> Resource:
         def record(live: Live) -> Resource:
-            done = touched(_as_found(new, live), created=old.created)
+            done = touched(live.recorded(new), created=old.created)
             self._journal.keep(done, old, ends=pending)
             return done
 
@@ -115,25 +118,43 @@ class Operations:
         def record(live: Live) -> Resource:
             if not live.id:
                 raise ProviderError(f"{new.name}: there is no {new.type} with the id {new.id!r}")
-            done = replace(_as_found(new, live), inputs=new.inputs)
-            instead_of = action.old if action.op is Op.READ else None
-            if instead_of is None and action.old is not None:
-                self._journal.condemn(action.old)
-            self._journal.keep(done, instead_of, ends=new)
+            done = live.recorded(new)
+            self._keep_found(action, done)
             return done
 
         return self._run("reading", new, lambda: self._packages.plugin(new.provider).read(replace(new, outputs=new.inputs)), record)
 
+    def _import(self, action: Action) -> Resource:
+        """The planner has read the object; here it is taken into state."""
+        done = touched(action.subject)
+        self._keep_found(action, done)
+        return done
+
+    def _keep_found(self, action: Action, done: Resource) -> None:
+        if action.old is not None and action.op in (Op.READ_REPLACEMENT, Op.IMPORT_REPLACEMENT):
+            self._journal.condemn(action.old)
+            self._journal.keep(done, ends=action.new)
+        else:
+            self._journal.keep(done, action.old, ends=action.new)
+
     def _delete(self, action: Action) -> None:
         old = action.subject
         deletes = old.custom and not (old.external or old.retain_on_delete or urns.is_provider(old.type) or self._dry_run)
-        if deletes and not self._goes_with_another(old):
-            self._run("deleting", old, lambda: self._packages.plugin(old.provider).delete(old), lambda _gone: self._record_deleted(action))
+        if deletes and old.deleted_with not in self.condemned:
+            self._run("deleting", old, lambda: self._ask_to_delete(action), lambda _gone: self._record_deleted(action))
         else:
             self._record_deleted(action)
 
-    def _goes_with_another(self, old: Resource) -> bool:
-        return bool(old.deleted_with) and old.deleted_with not in {left.urn for left in self._journal.leftovers} and not self._journal.current(old.deleted_with)
+    def _ask_to_delete(self, action: Action) -> Live:
+        """A delete that failed may have removed the object all the same: left in state, nothing would ever make it again."""
+        old = action.subject
+        plugin = self._packages.plugin(old.provider)
+        try:
+            return plugin.delete(old)
+        except ProviderError:
+            if _is_gone(old, plugin):
+                self._record_deleted(action)
+            raise
 
     def _record_deleted(self, action: Action) -> None:
         old = action.subject
@@ -165,13 +186,12 @@ def _both(action: Action) -> tuple[Resource, Resource]:
     return action.old, action.new
 
 
-def _as_found(new: Resource, live: Live) -> Resource:
-    return replace(new, id=live.id, outputs=_with_secrets(live.outputs, new), init_errors=list(live.init_errors))
-
-
-def _with_secrets(outputs: Values, resource: Resource) -> Values:
-    secret = set(resource.additional_secret_outputs)
-    return {key: make_secret(value) if key in secret else value for key, value in outputs.items()}
+def _is_gone(old: Resource, plugin: Plugin) -> bool:
+    """Whether the provider says so; one that cannot say leaves it in state."""
+    try:
+        return not plugin.read(old).id
+    except ProviderError:
+        return False
 
 
 def _same_record(old: Resource, new: Resource) -> bool:

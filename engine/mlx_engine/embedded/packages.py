@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlx_engine import urns
 from mlx_engine.embedded.in_process import ProviderLoop
-from mlx_engine.embedded.plugin import Plugin
+from mlx_engine.embedded.plugin import Plugin, ProviderError
 from mlx_engine.host import EngineError
 from mlx_engine.provider_servicer import Servicer
 from mlx_engine.providers import ProviderFactory, ProviderLog
@@ -54,7 +55,7 @@ class Packages:
         """The plugin that will serve the provider resource ``urn``: running, not configured."""
         with self._lock:
             if urn not in self._candidates:
-                self._candidates[urn] = self._start(urns.package_of(urns.qualified_type(urn).rpartition("$")[2]), version)
+                self._candidates[urn] = self._start(urns.package_of(urns.type_of(urn)), version)
             return self._candidates[urn]
 
     def adopt(self, provider: Resource) -> None:
@@ -105,7 +106,6 @@ class Packages:
 
 
 def _cancel_quietly(plugin: Plugin) -> None:
-    try:
+    # A provider that cannot cancel is waited for; where the run has ended meanwhile, its loop or channel is closed.
+    with suppress(ProviderError, RuntimeError, ValueError):
         plugin.cancel()
-    except Exception:  # a provider that cannot cancel is waited for
-        return

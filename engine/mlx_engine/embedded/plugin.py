@@ -6,7 +6,7 @@ configuration is not known yet answers with unknowns. All as the pulumi CLI does
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
@@ -15,7 +15,7 @@ from pulumi.runtime.proto import provider_pb2 as pb
 
 from mlx_engine import urns
 from mlx_engine.state.resource import Resource
-from mlx_engine.values import Values, differing_paths, has_unknown, keep_secret, revealed, without_references
+from mlx_engine.values import Values, differing_paths, has_unknown, is_secret, keep_secret, make_secret, revealed, without_references
 from mlx_engine.wire import from_struct, to_struct
 
 Call = Callable[[str, Message], Any]
@@ -46,6 +46,10 @@ class Live:
     outputs: Values
     inputs: Values | None = None
     init_errors: Sequence[str] = ()
+
+    def recorded(self, wanted: Resource) -> Resource:
+        """``wanted`` as it stands in state now that the object is there."""
+        return with_secret_outputs(replace(wanted, id=self.id, outputs=self.outputs, init_errors=list(self.init_errors)))
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class Plugin:
     def update(self, old: Resource, new: Resource) -> Live:
         if self.dry_run and not (self.known and self._abilities.supportsPreview):
             return Live(old.id, dict(new.inputs) if self.known else {})
-        request = pb.UpdateRequest(id=old.id, urn=old.urn, name=old.name, type=old.type, preview=self.dry_run)
+        request = pb.UpdateRequest(id=old.id, urn=new.urn, name=new.name, type=new.type, preview=self.dry_run)
         request.timeout = new.custom_timeouts.get("update", 0)
         request.ignoreChanges.extend(new.ignore_changes)
         request.olds.CopyFrom(self._struct(old.outputs))
@@ -163,12 +167,19 @@ class Plugin:
         self.call("Cancel", Empty())
 
     def _check_request(self, urn: str, olds: Values, news: Values) -> pb.CheckRequest:
-        type_ = urns.qualified_type(urn).rpartition("$")[2]
+        type_ = urns.type_of(urn)
         return pb.CheckRequest(urn=urn, name=urns.name_of(urn), type=type_, olds=self._struct(olds), news=self._struct(news))
 
     def _struct(self, values: Values) -> Any:
         visible = values if self._abilities.acceptSecrets else revealed(values)
         return to_struct(visible if self._abilities.acceptResources else without_references(visible))
+
+
+def with_secret_outputs(resource: Resource) -> Resource:
+    """Secret is what the program asks for, and what came in as a secret under the same key."""
+    secret = {*resource.additional_secret_outputs, *(key for key, value in resource.inputs.items() if is_secret(value))}
+    outputs = {key: make_secret(value) if key in secret else value for key, value in resource.outputs.items()}
+    return replace(resource, outputs=outputs) if secret else resource
 
 
 def with_replace_paths(difference: Difference, forced: Sequence[str]) -> Difference:

@@ -1,4 +1,4 @@
-"""A stack's checkpoint, version 3: JSON on disk, resources in memory.
+"""A stack's checkpoint, version 3: JSON in its file, resources in memory.
 
 A resource's text is made once and kept as long as the resource is: a checkpoint of a thousand resources after each
 operation would otherwise cost more than the operations.
@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from textwrap import indent
-from typing import Any
+from typing import Any, cast
 
 from mlx_engine.host import EngineError, Stack, Stale, Unsupported
-from mlx_engine.state.files import files_of
+from mlx_engine.state.files import StackFiles, files_of
 from mlx_engine.state.resource import Resource, from_state, to_state
 from mlx_engine.state.secrets import Secrets
 
@@ -39,16 +39,39 @@ class Snapshot:
 
 def load_deployment(stack: Stack) -> dict[str, Any]:
     """The deployment as JSON, {} where the stack has none yet."""
-    path = files_of(stack).checkpoint
-    if not path.exists():
+    files = files_of(stack)
+    found = files.blobs.read(files.checkpoint)
+    if found is None:
         return {}
-    try:
-        document = json.loads(path.read_bytes())
-    except json.JSONDecodeError as error:
-        raise EngineError(f"{path}: not JSON: {error}", hint=f"restore {path.name}.bak beside it") from error
+    where = files.blobs.where(files.checkpoint)
+    document = _document(found.data)
+    if document is None:
+        raise EngineError(f"{where}: the state is damaged: not a checkpoint in JSON", hint=_restoring(files))
     if document.get("version") != 3:
-        raise Unsupported(f"{path}: a checkpoint of version {document.get('version')} needs the pulumi CLI", hint="this host reads version 3")
+        raise Unsupported(f"{where}: a checkpoint of version {document.get('version')} needs the pulumi CLI", hint="this host reads version 3")
     return document["checkpoint"].get("latest") or {}
+
+
+def _document(data: bytes) -> dict[str, Any] | None:
+    """None for what is no checkpoint: cut off, overwritten, of another shape."""
+    try:
+        document: Any = json.loads(data)
+    except ValueError:  # also what is not UTF-8
+        return None
+    if not isinstance(document, dict):
+        return None
+    known = cast("dict[str, Any]", document)
+    return known if known.get("version", 3) != 3 or isinstance(known.get("checkpoint"), dict) else None
+
+
+def _restoring(files: StackFiles) -> str:
+    """One command that brings back the newest copy that can be read: what the last update left, else what it began with."""
+    newest_first = [*reversed(files.blobs.keys(files.history, ".checkpoint.json")), f"{files.checkpoint}.bak"]
+    copy = next((key for key in newest_first if (found := files.blobs.read(key)) and _document(found.data)), None)
+    if copy is None:
+        return "there is no copy of it: move it away and apply again, what is there is found and adopted"
+    verb = "copy" if files.blobs.shared else "cp"
+    return f"restore it, then apply: {verb} '{files.blobs.where(copy)}' '{files.blobs.where(files.checkpoint)}'"
 
 
 def salt_of(deployment: Mapping[str, Any]) -> str:

@@ -1,73 +1,47 @@
-"""Where a stack's files stand in Pulumi's file backend, and how a file is written so that a kill leaves the old or the new one."""
+"""Where a stack's files stand in Pulumi's file backend: the same keys in a folder and in a bucket."""
 
-import os
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from mlx_engine.host import Stack
+from mlx_engine.state.blobs import Blobs, Say, open_blobs
+
+ROOT = ".pulumi"
 
 
 @dataclass(frozen=True)
 class StackFiles:
-    """The places of one stack below ``.pulumi``."""
+    """The keys of one stack, and what keeps them."""
 
-    root: Path
+    blobs: Blobs
     project: str
     name: str
 
     @property
-    def checkpoint(self) -> Path:
-        return self.root / "stacks" / self.project / f"{self.name}.json"
+    def checkpoint(self) -> str:
+        return f"{ROOT}/stacks/{self.project}/{self.name}.json"
 
     @property
-    def history(self) -> Path:
-        return self.root / "history" / self.project / self.name
+    def history(self) -> str:
+        return f"{ROOT}/history/{self.project}/{self.name}"
 
     @property
-    def backups(self) -> Path:
-        return self.root / "backups" / self.project / self.name
+    def backups(self) -> str:
+        return f"{ROOT}/backups/{self.project}/{self.name}"
 
     @property
-    def locks(self) -> Path:
-        return self.root / "locks" / "organization" / self.project / self.name
+    def locks(self) -> str:
+        return f"{ROOT}/locks/organization/{self.project}/{self.name}"
+
+    def telling(self, say: Say) -> "StackFiles":
+        """The same files; ``say`` is told what they wait for."""
+        return replace(self, blobs=self.blobs.telling(say))
 
 
 def files_of(stack: Stack) -> StackFiles:
-    return StackFiles(stack.state / ".pulumi", stack.project, stack.name)
+    return StackFiles(open_blobs(stack.state), stack.project, stack.name)
 
 
 def write_meta(files: StackFiles) -> None:
-    meta = files.root / "meta.yaml"
-    if not meta.exists():
-        write_durably(meta, b"version: 1\n")
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Replaces the file at once and returns when it is on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    path.with_name(f"{path.name}.attrs").unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def keep_as_bak(path: Path) -> None:
-    """What stands at ``path`` now stays reachable as ``.bak`` when the file is replaced."""
-    link = path.with_name(f"{path.name}.{os.getpid()}.bak.tmp")
-    link.unlink(missing_ok=True)
-    link.hardlink_to(path)
-    link.replace(path.with_name(f"{path.name}.bak"))
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # some file systems cannot sync a folder
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    meta = f"{ROOT}/meta.yaml"
+    if files.blobs.read(meta) is None:
+        files.blobs.write(meta, b"version: 1\n")

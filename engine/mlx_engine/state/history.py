@@ -1,15 +1,21 @@
 """What was done to a stack and when: one entry with a copy of the checkpoint per update, as Pulumi's file backend keeps it."""
 
+import getpass
 import json
-import shutil
+import os
+import socket
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mlx_engine import urns
 from mlx_engine.host import Op, Step, Update
-from mlx_engine.state.files import StackFiles, keep_as_bak, write_durably
+from mlx_engine.state.files import StackFiles
+
+READERS = 8
+"""How many entries are read at the same time: a bucket is slow to answer, not to read."""
 
 _PARTS_OF_REPLACEMENT = {Op.CREATE_REPLACEMENT, Op.DELETE_REPLACED, Op.READ_REPLACEMENT}
 
@@ -28,29 +34,45 @@ def record_update(files: StackFiles, update: Update, config: Mapping[str, Any]) 
         "endTime": int(update.end),
         "resourceChanges": dict(update.changes),
     }
-    write_durably(files.history / f"{prefix}.history.json", json.dumps(entry, indent=4).encode())
-    if files.checkpoint.exists():
-        shutil.copyfile(files.checkpoint, files.history / f"{prefix}.checkpoint.json")
+    files.blobs.write(f"{files.history}/{prefix}.history.json", json.dumps(entry, indent=4).encode())
+    checkpoint = files.blobs.read(files.checkpoint)
+    if checkpoint:
+        files.blobs.write(f"{files.history}/{prefix}.checkpoint.json", checkpoint.data)
 
 
 def back_up(files: StackFiles) -> None:
     """Keeps the checkpoint as it was before an update: as ``.bak``, and a copy among the backups."""
-    if files.checkpoint.exists():
-        keep_as_bak(files.checkpoint)
-        files.backups.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(files.checkpoint, files.backups / f"{files.name}.{time.time_ns()}.json")
+    checkpoint = files.blobs.read(files.checkpoint)
+    if checkpoint:
+        files.blobs.write(f"{files.checkpoint}.bak", checkpoint.data)
+        files.blobs.write(f"{files.backups}/{files.name}.{time.time_ns()}.json", checkpoint.data)
 
 
 def read_updates(files: StackFiles) -> list[Update]:
     """Every entry, the newest first."""
-    paths = sorted(files.history.glob("*.history.json"), reverse=True)
-    return [_update(json.loads(path.read_bytes())) for path in paths]
+    keys = reversed(files.blobs.keys(files.history, ".history.json"))
+    with ThreadPoolExecutor(READERS) as pool:
+        return [_update(json.loads(blob.data)) for blob in pool.map(files.blobs.read, keys) if blob]
 
 
 def count_changes(steps: Sequence[Step]) -> dict[str, int]:
     """Resources by what became of them, as Pulumi counts: a replacement once, default providers not at all."""
     counted = [step for step in steps if step.op not in _PARTS_OF_REPLACEMENT and not urns.is_default_provider(step.urn)]
     return dict(Counter(str(step.op) for step in counted))
+
+
+def execution(steps: Sequence[Step]) -> dict[str, str]:
+    """What Pulumi's entry has no field for: who did it, where, and the counts without components, as JSON text."""
+    counted = count_changes([step for step in steps if step.custom])
+    who = {"exec.user": _user(), "exec.host": socket.gethostname()}
+    return {"exec.kind": "mlx.embedded", **who, "exec.resources": json.dumps(counted, sort_keys=True)}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 def _update(entry: Mapping[str, Any]) -> Update:

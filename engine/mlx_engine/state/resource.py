@@ -32,6 +32,8 @@ class Resource:
     """Deleted, and to be created again."""
     init_errors: Sequence[str] = field(default_factory=list[str])
     additional_secret_outputs: Sequence[str] = field(default_factory=list[str])
+    import_id: str = ""
+    """What the program named to take an existing object over; it may be spelled differently from the id."""
     ignore_changes: Sequence[str] = field(default_factory=list[str])
     replace_on_changes: Sequence[str] = field(default_factory=list[str])
     retain_on_delete: bool = False
@@ -71,6 +73,7 @@ STATE_KEYS = {
     "pending_replacement": "pendingReplacement",
     "additional_secret_outputs": "additionalSecretOutputs",
     "custom_timeouts": "customTimeouts",
+    "import_id": "importID",
     "retain_on_delete": "retainOnDelete",
     "deleted_with": "deletedWith",
     "created": "created",

@@ -1,0 +1,52 @@
+"""What a failure leaves: who is told, what is kept, and what is not started."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from conftest import Workspace
+from file_program import File
+
+from mlx_engine.host import Step, UpdateFailed
+
+Ops = Callable[[Sequence[Step]], list[str]]
+
+
+def test_a_failed_create_does_not_lose_the_others_and_starts_no_dependents(workspace: Workspace, ops: Ops) -> None:
+    def program(content: str) -> None:
+        File("good", folder=workspace.folder)
+        bad = File("bad", folder=workspace.folder, content=content)
+        File("after", folder=workspace.folder, content=bad.size)
+
+    with pytest.raises(UpdateFailed, match="bad: cannot create bad") as failed:
+        workspace.host(parallel=1).up(lambda: program("FAIL"), workspace.heard)
+    assert ops(failed.value.result.steps) == ["create good"]
+    assert list(failed.value.failures.values()) == ["cannot create bad"]
+    assert list(workspace.files()) == ["good"]
+    healed = workspace.host().up(lambda: program("fine"), workspace.heard)
+    assert (sorted(ops(healed.changes)), len(workspace.files())) == (["create after", "create bad"], 3)
+
+
+def test_a_failing_check_names_the_property(workspace: Workspace) -> None:
+    with pytest.raises(UpdateFailed, match="a is not valid: key: has a slash in it"):
+        workspace.host().preview(lambda: workspace.declare(key="x/y"), workspace.heard)
+
+
+def test_what_does_not_become_ready_is_kept_and_tried_again(workspace: Workspace, ops: Ops) -> None:
+    host = workspace.host()
+    with pytest.raises(UpdateFailed, match="it does not become ready"):
+        host.up(lambda: workspace.declare(content="UNREADY"), workspace.heard)
+    assert (workspace.resource("a")["id"], workspace.resource("a")["initErrors"]) == ("a.json", ["it does not become ready"])
+    result = host.up(lambda: workspace.declare(content="UNREADY"), workspace.heard)
+    assert ops(result.changes) == ["update a"]
+    assert "initErrors" not in workspace.resource("a")
+
+
+def test_a_program_that_raises_stops_the_run_and_deletes_nothing(workspace: Workspace) -> None:
+    def broken() -> None:
+        raise KeyError("pool")
+
+    host = workspace.host()
+    host.up(lambda: workspace.declare(), workspace.heard)
+    with pytest.raises(UpdateFailed, match="the program failed: KeyError: 'pool'"):
+        host.up(broken, workspace.heard)
+    assert list(workspace.files()) == ["a"]
