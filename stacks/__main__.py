@@ -14,4 +14,4 @@ try:
 except UserError as error:
     raise pulumi.RunError("\n".join([str(error), *map(render, error.diagnostics)])) from error
 
-program(workspace.graph, workspace.environment, {})()
+program(workspace.graph, workspace.environment, {}, workspace.released)()

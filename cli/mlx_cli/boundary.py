@@ -4,6 +4,7 @@ An exception of ours that says what to do next carries ``hint``: that convention
 module names none of their classes but those that have an exit code of their own or more than one line to tell.
 """
 
+import errno
 import os
 import sys
 import tempfile
@@ -18,6 +19,16 @@ from typer.exceptions import TyperException
 
 DONE, WRONG, CHANGES, BLOCKED, DRIFT, ROLLED_BACK, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
 
+MAY_WRITE = "mlx writes below .mlx in the workspace; mlx doctor says what is in the way"
+DISK = {
+    errno.EACCES: MAY_WRITE,
+    errno.EPERM: MAY_WRITE,
+    errno.EROFS: MAY_WRITE,
+    errno.ENOSPC: "make room on this disk, then run it again",
+    errno.EDQUOT: "make room in your quota, then run it again",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), then run it again",
+}
+"""What helps when a file cannot be written."""
 WORDS = {
     "Value error, ": "",
     "Input should be a valid integer, unable to parse string as an integer": "it is not a whole number",
@@ -28,6 +39,14 @@ WORDS = {
 
 class UsageError(Exception):
     """What was typed cannot be done: what is wrong, and ``hint`` says what to type instead."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class StoppedHalfway(Exception):
+    """The user interrupted an update: what is done by then, and ``hint`` says how it goes on."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -50,8 +69,21 @@ def guarded(call: Callable[[], Any]) -> int:
     except TyperException as error:
         tell(f"error: {in_words(error.format_message())}", hint=usage_of(error))
         return WRONG
+    except StoppedHalfway as error:
+        tell(str(error), hint=error.hint)
+        return INTERRUPTED
     except Exception as error:
-        return explained(error) if hasattr(error, "hint") else unexpected(error)
+        return known(error)
+
+
+def known(error: Exception) -> int:
+    """An error of ours, one of this machine's disk, or a bug."""
+    if hasattr(error, "hint"):
+        return explained(error)
+    if isinstance(error, OSError) and error.errno in DISK:
+        tell(f"error: cannot write {error.filename or 'a file'}: {error.strerror}", hint=DISK[error.errno])
+        return WRONG
+    return unexpected(error)
 
 
 def explained(error: Any) -> int:
@@ -65,10 +97,11 @@ def explained(error: Any) -> int:
         print("\n".join(render(diagnostic) for diagnostic in error.diagnostics), file=sys.stderr)
     if isinstance(error, UpdateFailed) and error.failures and "" not in error.failures:
         return failed(error)
+    if isinstance(error, Interrupted):
+        tell("interrupted")
+        return INTERRUPTED
     tell(f"error: {error.args[0] if error.args else error}", hint=error.hint)
     match error:
-        case Interrupted():
-            return INTERRUPTED
         case Refused() | Locked() | Blocked():
             return BLOCKED
         case _:
@@ -130,6 +163,8 @@ def usage_of(error: TyperException) -> str:
 
 def tell(message: str, *, hint: str = "") -> None:
     """A message and its hint, on stderr."""
-    print(message, file=sys.stderr)
+    from mlx_cli.output import short
+
+    print(short(message), file=sys.stderr)
     for line in hint.splitlines():
         print(f"  hint: {line}", file=sys.stderr)

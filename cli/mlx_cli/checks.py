@@ -1,13 +1,18 @@
 """What ``mlx doctor`` looks at, one function a check; each reads only, and none raises."""
 
+import getpass
+import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from mlx_cli.output import plural
 
 GIB = 1 << 30
 ENOUGH_DISK = 2 * GIB
@@ -93,11 +98,34 @@ def workspace(folder: Path, environment: str | None) -> list[Check]:
     root = find_workspace(folder)
     if root is None:
         return [Check("workspace", False, f"none at {folder} or above", "make one: mlx init")]
+    places = [Check("workspace", True, str(root)), writable(root)]
     loaded, diagnostics = check(root, environment)
     errors = [item for item in diagnostics if item.severity == "error"]
     if errors or loaded.graph is None:
-        return [Check("workspace", True, str(root)), Check("specs", False, f"{len(errors)} errors", "mlx validate tells each with its place")]
-    return [Check("workspace", True, str(root)), Check("specs", True, f"{len(loaded.graph.objects)} objects, no errors"), state(root, environment)]
+        return [*places, Check("specs", False, plural(len(errors), "error"), "mlx validate tells each with its place")]
+    return [*places, Check("specs", True, f"{plural(len(loaded.graph.objects), 'object')}, no errors"), state(root, environment)]
+
+
+def writable(root: Path, may_write: Callable[[Path], bool] = lambda path: os.access(path, os.W_OK | os.X_OK)) -> Check:
+    """mlx can write below .mlx: its folders are looked at from the top, and the first in the way is named."""
+    from mlx_specs.layout import STATE
+
+    top = (root / STATE).parent
+    places = [top, *sorted(top.glob("*/"))]
+    there = [path for path in places if path.exists()] or [root]
+    wrong = next((path for path in there if not path.is_dir() or not may_write(path)), None)
+    if wrong is None:
+        return Check("folder", True, f"{there[0]} can be written")
+    what = "cannot be written" if wrong.is_dir() else "is a file, not a folder"
+    return Check("folder", False, f"{wrong} {what}", f"make it a folder that {user()} may write: mlx keeps state, data and models there")
+
+
+def user() -> str:
+    """The name of who runs mlx, as the folder's owner would write it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 def state(root: Path, environment: str | None) -> Check:

@@ -4,6 +4,7 @@ Runs in the reference workspace; edits a spec only to show a plan, and puts it b
 """
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -11,10 +12,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from mlx_cli.boundary import DONE, INTERRUPTED, WRONG
-from mlx_cli.output import cell, columns, duration, paint_for
+from mlx_cli.output import cell, columns, duration, paint_for, short
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = "specs/delay.yaml"
@@ -37,9 +39,14 @@ class Stopped(Exception):
     """A command of the demo did not exit as it should."""
 
 
+class Terminated(KeyboardInterrupt):
+    """Like Ctrl-C, but nobody has told the verb that runs."""
+
+
 def main() -> int:
     """The whole story; stops at the first command that fails."""
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, terminate)
     try:
         start_clean()
         from_specs_to_predictions()
@@ -56,6 +63,11 @@ def main() -> int:
     tell(f"Done in {duration(time.monotonic() - began)}. Everything is left running.")
     print("Go on:  .venv/bin/mlx status · .venv/bin/mlx logs delay-api · edit specs/delay.yaml, then .venv/bin/mlx apply\nTidy up: .venv/bin/mlx destroy")
     return DONE
+
+
+def terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Make and CI end the demo so: as an exception, which puts the specs back on its way out."""
+    raise Terminated
 
 
 def start_clean() -> None:
@@ -97,7 +109,7 @@ def read_the_batch() -> None:
     import pyarrow.parquet as parquet
 
     fields = next(item["fields"] for item in json.loads(mlx_json("status"))["objects"] if item["id"] == "Inference/delay-nightly")
-    tell(f"The batch scored {fields['rows']:,} flights of December into {fields['path']}:")
+    tell(f"The batch scored {fields['rows']:,} flights of December into {short(fields['path'])}:")
     table = parquet.read_table(ROOT / fields["path"]).slice(0, 5)
     kept = [name for name in table.column_names if "fingerprint" not in name]
     print(columns([[cell(row[name]) for name in kept] for row in table.to_pylist()], header=kept))
@@ -106,30 +118,29 @@ def read_the_batch() -> None:
 def what_a_change_means() -> None:
     """Two edits of one line each, and what the plan says of them."""
     tell("Change a hyperparameter: the plan says what that means, and names the endpoint behind it.")
-    with edited(*PARAMETER):
+    with edited(ROOT / SPEC, *PARAMETER):
         mlx("plan")
     tell("Change a monitor's threshold instead.")
-    with edited(*THRESHOLD):
+    with edited(ROOT / SPEC, *THRESHOLD):
         mlx("plan")
 
 
 def a_mistake() -> None:
     """A column that is the future at the moment of prediction, and a name that does not exist."""
     tell("And two mistakes? The delay at departure is not known when a flight is booked, and there is no such dataset.")
-    with edited(*LEAK), edited(*TYPO):
+    with edited(ROOT / SPEC, *LEAK), edited(ROOT / SPEC, *TYPO):
         mlx("validate", expected=1)
 
 
 @contextmanager
-def edited(old: str, new: str) -> Iterator[None]:
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
     """The spec with one line changed; put back at the end, whatever happens."""
-    path = ROOT / SPEC
     before = path.read_text(encoding="utf-8")
     if before.count(old) != 1:
         raise Stopped(f"{SPEC} does not say {old!r} exactly once any more")
-    print(f"--- {SPEC}\n-   {old}\n+   {new}")
-    path.write_text(before.replace(old, new), encoding="utf-8")
+    print(f"--- {SPEC}\n-   {old}\n+   {new}", flush=True)
     try:
+        path.write_text(before.replace(old, new), encoding="utf-8")
         yield
     finally:
         path.write_text(before, encoding="utf-8")
@@ -139,10 +150,21 @@ def mlx(*arguments: str, expected: int = 0) -> None:
     """Runs a verb as a person would, and says how long it took."""
     command(" ".join(["mlx", *arguments]))
     began = time.monotonic()
-    code = subprocess.run([sys.executable, "-m", "mlx_cli", *arguments], cwd=ROOT, check=False).returncode
+    code = wait_for(subprocess.Popen([sys.executable, "-m", "mlx_cli", *arguments], cwd=ROOT))
     print(paint_for(sys.stdout)(f"({duration(time.monotonic() - began)})", "dim"), flush=True)
     if code != expected:
         raise Stopped(f"`mlx {' '.join(arguments)}` exited {code}")
+
+
+def wait_for(process: subprocess.Popen[bytes]) -> int:
+    """Its exit code. Who interrupts the demo lets the verb end in good order, instead of killing it."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, Terminated):  # Ctrl-C reaches the verb by itself
+            process.terminate()
+        process.wait()
+        raise
 
 
 def mlx_json(verb: str) -> str:

@@ -3,7 +3,12 @@
 Enters: the urn and the engine's message. Leaves: the object's name as people write it, and a message that says it once.
 """
 
+import re
+
 from mlx_stacks.changes import id_of_urn
+
+ERRNO = re.compile(r"\[Errno \d+\] ([^:\n]+): '([^'\n]+)'")
+"""How Python words an error of the disk."""
 
 
 def owner(urn: str) -> str:
@@ -14,6 +19,7 @@ def owner(urn: str) -> str:
 def reason(urn: str, message: str) -> str:
     """The message without the engine's ``NAME is not valid: FIELD:`` and the provider's ``KIND/NAME:`` before it."""
     first, newline, more = message.partition("\n")
+    first = ERRNO.sub(r"\2: \1 (mlx doctor looks at what is in the way)", first)
     own = first.partition(f"{owner(urn)}: ")[2] or first.removeprefix(f"{urn.split('::')[-1]} is not valid: ")
     return own + newline + more
 

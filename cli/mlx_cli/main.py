@@ -7,6 +7,7 @@ import importlib
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -24,15 +25,23 @@ VERBS: dict[str, str] = {
     "apply": "Make it so: show the plan, ask, do it.",
     "destroy": "Remove everything that apply has made.",
     "status": "Show every object as it is now.",
+    "promote": "Promote the models of one environment to another: the same bytes, nothing trained.",
+    "rollback": "Go back to an earlier release of a pinned environment.",
     "history": "Show who changed what, and when.",
     "refresh": "Compare what was applied with what is there now.",
     "cancel": "Remove the lock that an update left behind, or that hangs.",
+    "state": "Show what is in state; unprotect or forget a resource.",
     "run": "Run a batch inference now.",
     "predict": "Ask an endpoint for predictions.",
-    "logs": "Show the log of an endpoint or of a training run.",
+    "features": "Show feature stores; look features up, materialise, push.",
+    "why": "Say why an object is as it is: one cause, and what to do about it.",
+    "profile": "Describe a dataset's rows on a page that works offline.",
+    "ui": "Look at everything on one local page.",
+    "export": "Write a model as ONNX, for the edge or any other place.",
+    "logs": "Show or follow the logs of endpoints and of training runs.",
     "doctor": "Check this machine and this workspace.",
 }
-"""Each verb is ``command`` in ``mlx_cli/commands/VERB.py``."""
+"""Each verb is ``command`` in ``mlx_cli/commands/VERB.py``; one with verbs of its own is a Typer ``group`` there."""
 
 
 def main() -> NoReturn:
@@ -72,8 +81,11 @@ class Verbs(TyperGroup):
 
 def load(verb: str) -> Any:
     """The command that a verb's module declares."""
+    module = importlib.import_module(f"mlx_cli.commands.{verb}")
+    if hasattr(module, "group"):
+        return get_command(module.group)
     single = typer.Typer(rich_markup_mode=None, add_completion=False)
-    single.command(verb)(importlib.import_module(f"mlx_cli.commands.{verb}").command)
+    single.command(verb)(module.command)
     return get_command(single)
 
 
@@ -91,8 +103,14 @@ EPILOG = "mlx VERB --help says more. Exit codes: 0 done, 1 wrong input, 2 change
 
 
 @app.callback(invoke_without_command=True, epilog=EPILOG)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+def root(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Option("--workspace", "-C", help="The workspace, for the verb that follows.", show_default="this folder")] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     """Declarative machine learning infrastructure: YAML to data, models, endpoints and predictions."""
+    if folder is not None:
+        context.default_map = {verb: {"folder": str(folder)} for verb in VERBS}
     if version:
         from importlib.metadata import version as installed
 

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
 CODES = {"green": "32", "yellow": "33", "red": "31", "blue": "34", "dim": "2", "bold": "1", "plain": ""}
+
+DIGEST = re.compile(r"(?<![0-9a-f])([0-9a-f]{12})[0-9a-f]{52}(?![0-9a-f])")
+DIGEST_IN_PATH = re.compile(r"(?<=/)([0-9a-f]{12})[0-9a-f]{52}(?=[/.])")
 
 
 class Paint:
@@ -76,6 +80,11 @@ def shared_beginning(one: str, other: str) -> int:
 def cut(text: str, limit: int) -> str:
     """The text, or its beginning with ``…``."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def short(text: str) -> str:
+    """Digests with 12 letters, as people compare them; within a path with a ``*``, so that a shell still finds the file."""
+    return DIGEST.sub(r"\1", DIGEST_IN_PATH.sub(r"\1*", text))
 
 
 def cell(value: Any) -> str:

@@ -38,21 +38,110 @@ OBJECT_CHANGE = record(
 )
 DIAGNOSTIC = record(severity={"enum": ["error", "warning"]}, message=TEXT, hint=TEXT, file=TEXT, line=COUNT, column=COUNT, source_line=TEXT, code=TEXT)
 STEP = record(urn=TEXT, op=TEXT, inputs=TEXT, unknown=YES, effect=TEXT, effect_text=TEXT)
-APPLIED = record(environment=TEXT, created=COUNT, updated=COUNT, deleted=COUNT, blocked=several(TEXT), waiting=several(TEXT), seconds=NUMBER)
+BATCH = record(id=TEXT, kept=YES, path=TEXT, rows=COUNT, version=TEXT)
+APPLIED = record(
+    environment=TEXT,
+    created=COUNT,
+    updated=COUNT,
+    deleted=COUNT,
+    blocked=several(TEXT),
+    waiting=several(TEXT),
+    seconds=NUMBER,
+    batches=several(BATCH),
+    notes=several(TEXT),
+)
+FAULT = record(object=TEXT, kind=TEXT, reason=TEXT, fix=TEXT)
+RELEASED = record(id=TEXT, action={"enum": ["create", "update", "delete"]}, changes=several(CHANGE))
+RELEASE = record(number=COUNT, digest=TEXT, source=TEXT, by=TEXT, at=TEXT, applied=NUMBER, gates=MAP, rolled_back_from=TEXT, serial=TEXT, kept=YES)
 UPDATE = record(kind=TEXT, result=TEXT, start=NUMBER, end=NUMBER, message=TEXT, changes=MAP, environment=MAP)
+
+PLAN = record(project=TEXT, environment=TEXT, serial=TEXT, objects=several(OBJECT_CHANGE), steps=several(STEP), summary=MAP, format=COUNT, notes=several(TEXT))
+WRONG_SPECS = record(valid={"const": False}, environment={"type": ["string", "null"]}, diagnostics=several(DIAGNOSTIC))
+"""What plan says instead where the specs have errors (exit 1), in the words of validate."""
+VIEW = record(name=TEXT, kind={"enum": ["view", "on demand"]}, entities=several(TEXT), features=MAP, ttl=COUNT, online=YES, push=YES, rows=COUNT, latest=TEXT)
+STORE = record(store=TEXT, path=TEXT, views=several(VIEW), services=several(record(name=TEXT, features=several(TEXT))))
+FEATURE = record(name=TEXT, view=TEXT, value=ANY, event_time=TEXT, age_seconds={"type": ["number", "null"]}, missing=TEXT)
+FEATURES = {
+    "anyOf": [
+        record(environment=TEXT, stores=several(STORE)),
+        record(service=TEXT, at=TEXT, rows=several(record(keys=MAP, features=several(FEATURE)))),
+        record(store=TEXT, path=TEXT, rows=MAP, latest=MAP),
+        record(store=TEXT, view=TEXT, rows=COUNT),
+    ]
+}
+"""`mlx features`, and then its verbs get, materialize and push."""
+
+STATE = {
+    "anyOf": [
+        record(environment=TEXT, resources=several(record(urn=TEXT, type=TEXT, name=TEXT, id=TEXT, protected=YES, note=TEXT))),
+        record(environment=TEXT, resource=MAP),
+        record(environment=TEXT, changed=several(TEXT)),
+    ]
+}
+"""`mlx state list`, and then show, unprotect and forget."""
+
+PORT = record(name=TEXT, type=TEXT, shape=several(ANY))
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "init": record(workspace=TEXT, name=TEXT, files=several(TEXT)),
     "validate": record(valid=YES, environment={"type": ["string", "null"]}, diagnostics=several(DIAGNOSTIC)),
-    "plan": record(project=TEXT, environment=TEXT, serial=TEXT, objects=several(OBJECT_CHANGE), steps=several(STEP), summary=MAP, format=COUNT),
+    "plan": {"anyOf": [PLAN, WRONG_SPECS]},
     "apply": APPLIED,
     "run": APPLIED,
     "destroy": record(environment=TEXT, deleted=COUNT, seconds=NUMBER),
-    "status": record(environment=TEXT, about=MAP, objects=several(record(id=TEXT, status=TEXT, detail=TEXT, fields=MAP))),
-    "history": record(environment=TEXT, updates=several(UPDATE)),
-    "refresh": record(environment=TEXT, drift=several(record(id=TEXT, gone=YES, changes=several(CHANGE)))),
+    "status": record(environment=TEXT, about=MAP, objects=several(record(id=TEXT, status=TEXT, detail=TEXT, fields=MAP)), in_progress=several(TEXT)),
+    "promote": record(
+        source=TEXT,
+        target=TEXT,
+        release=TEXT,
+        previous=TEXT,
+        promoted=YES,
+        changes=several(RELEASED),
+        gates=several(record(model=TEXT, passed=YES, figures=several(TEXT), reasons=several(TEXT))),
+        lock=TEXT,
+        copied=several(TEXT),
+        notes=several(TEXT),
+    ),
+    "rollback": record(environment=TEXT, release=TEXT, number=COUNT, previous=TEXT, changes=several(RELEASED)),
+    "history": record(environment=TEXT, updates=several(UPDATE), releases=several(RELEASE)),
+    "refresh": record(environment=TEXT, drift=several(record(id=TEXT, gone=YES, changes=several(CHANGE), status=TEXT, detail=TEXT))),
     "cancel": record(environment=TEXT, message=TEXT),
+    "state": STATE,
     "predict": record(endpoint=TEXT, rows=COUNT, predictions=several(MAP)),
+    "features": FEATURES,
+    "export": record(
+        model=TEXT, version=TEXT, fingerprint=TEXT, format={"const": "onnx"}, folder=TEXT, digest=TEXT, inputs=several(PORT), outputs=several(PORT)
+    ),
+    "logs": record(id=TEXT, path=TEXT, lines=several(TEXT), logs=several(record(id=TEXT, path=TEXT, lines=several(TEXT)))),
+    "why": record(
+        object=TEXT,
+        environment=TEXT,
+        well=YES,
+        cause={"anyOf": [FAULT, {"type": "null"}]},
+        others=several(FAULT),
+        tree=MAP,
+        lineage=several(record(id=TEXT, text=TEXT)),
+    ),
+    "profile": record(
+        dataset=TEXT,
+        description=TEXT,
+        digest=TEXT,
+        rows=COUNT,
+        sampled=COUNT,
+        columns=several(record(name=TEXT, type=TEXT, description=TEXT, missing=COUNT, distinct=COUNT, figures=MAP, histogram=several(MAP), top=several(MAP))),
+        correlations=several(record(one=TEXT, other=TEXT, value=NUMBER)),
+        associations=several(record(one=TEXT, other=TEXT, value=NUMBER)),
+        keys=several(TEXT),
+        duplicates=COUNT,
+        coverage={"type": ["object", "null"]},
+        rejected=COUNT,
+        reasons=several(record(step=COUNT, reason=TEXT, rows=COUNT)),
+        checks=several(record(name=TEXT, severity=TEXT, passed=YES, message=TEXT)),
+        sample=several(MAP),
+        rejected_sample=several(MAP),
+        page=TEXT,
+    ),
+    "ui": record(url=TEXT),
     "doctor": record(ok=YES, checks=several(record(name=TEXT, ok=YES, detail=TEXT, hint=TEXT))),
 }
 OUTPUTS: dict[str, dict[str, Any]] = {verb: published(verb, schema) for verb, schema in SCHEMAS.items()}

@@ -11,15 +11,22 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
+from mlx_cli.boundary import StoppedHalfway
 from mlx_cli.failures import owner, reason
-from mlx_cli.output import Paint, columns, duration, paint_for
-from mlx_engine.host import Event, EventKind, Op, Step
+from mlx_cli.output import Paint, duration, paint_for, short
+from mlx_engine.host import Event, EventKind, Interrupted, Op, Step
+from mlx_stacks.effects import does_nothing
 
 WORDS = {
     "PreparedDataset": ("prepare", "delete the rows"),
+    "FeatureRegistry": ("register", "remove registry and stores"),
+    "OnlineFeatures": ("materialise", "remove the online store"),
+    "JoinedDataset": ("join features", "delete the rows"),
     "CompiledPipeline": ("compile", "delete"),
     "ModelVersion": ("train", "leave the version to the registry"),
     "Champion": ("judge", "remove the alias"),
+    "Release": ("record", "forget"),
+    "ReleasedModel": ("take over", "remove the alias"),
     "ModelServer": ("serve", "stop"),
     "BatchPredictions": ("score", "delete the predictions"),
     "Declared": ("declare", "forget"),
@@ -28,6 +35,8 @@ WORDS = {
 SYMBOLS = {Op.CREATE: "+", Op.CREATE_REPLACEMENT: "~", Op.UPDATE: "~", Op.DELETE: "-", Op.REFRESH: " "}
 """What is worth a line. Of a replacement only the new resource's creation is; that the old one goes is no news."""
 COLOURS = {"+": "green", "~": "yellow", "-": "red", " ": "plain"}
+TOLD = 12
+"""How many of the things that are done are named when the rest fails."""
 WIDTH = 24
 """Of the column of object ids; a longer id pushes its own line only."""
 
@@ -67,6 +76,13 @@ class Narrator:
             case _:
                 return None
 
+    def so_far(self) -> str:
+        """``already done: Model/delay train``; the last things where there are many."""
+        if not self.done:
+            return "nothing was finished by then"
+        more = len(self.done) - TOLD
+        return f"already done: {', '.join(self.done[-TOLD:])}" + (f" and {more} before" if more > 0 else "")
+
     def _begin(self, step: Step) -> Line:
         self.started[step.urn] = self.clock()
         return Line(owner(step.urn), what(step), SYMBOLS[step.op], COLOURS[SYMBOLS[step.op]])
@@ -93,7 +109,7 @@ def what(step: Step) -> str:
     make, remove = WORDS.get(step.type.rsplit(":", 1)[-1], (step.op.value, step.op.value))
     match step.op:
         case Op.CREATE | Op.UPDATE | Op.CREATE_REPLACEMENT:
-            return make
+            return "record" if does_nothing(step) else make
         case Op.DELETE | Op.DELETE_REPLACED:
             return remove
         case _:
@@ -123,7 +139,7 @@ class PlainScreen:
 
 def lines_of(line: Line, paint: Paint) -> list[str]:
     """``  + Model/delay              train``; what the resource itself reports is dim, and more lines stand below the first."""
-    first, *more = line.text.splitlines()
+    first, *more = short(line.text).splitlines()
     colour = line.colour if line.symbol != " " else "dim"
     head = f"  {paint(line.symbol, line.colour)} {line.object.ljust(WIDTH)} {paint(first, colour)}".rstrip()
     return [head, *(f"    {''.ljust(WIDTH)} {paint(text, colour)}" for text in more)]
@@ -148,9 +164,10 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.screen.close()
+        if isinstance(error, Interrupted | KeyboardInterrupt):
+            raise StoppedHalfway(f"interrupted: {self.narrator.so_far()}", hint="run it again: it goes on from there") from error
         if error is not None and self.narrator.done:
-            note = columns([["already done:", entry] for entry in self.narrator.done[-20:]], indent="  ")
-            print(f"{note}\nwhat is done is in state; the next mlx apply goes on from there", file=sys.stderr)
+            print(f"{self.narrator.so_far()}; the next mlx apply goes on from there", file=sys.stderr)
 
 
 def progress() -> Progress:

@@ -8,15 +8,25 @@ from pathlib import Path
 
 REFERENCE = (
     "Pulumi.yaml",
+    "feature_repo/.feastignore",
+    "feature_repo/definitions.py",
+    "feature_repo/feature_store.yaml",
+    "feature_repo/flight_features.py",
+    "specs/checkin.yaml",
     "specs/delay.yaml",
+    "specs/features.yaml",
     "specs/flights.yaml",
+    "specs/minutes.yaml",
+    "specs/schema/ReleaseLock.json",
     "specs/schema/mlx.json",
     "stacks/__main__.py",
     "stacks/local.yaml",
+    "stacks/prod.yaml",
+    "stacks/staging.yaml",
 )
 """What of the reference workspace is a user's; tools/pack_templates.py packs these files into the wheel."""
-SHARED = ("specs/schema/mlx.json", "stacks/__main__.py")
-"""What every workspace has: the editor's schema, and the program for a bare `pulumi preview`."""
+SHARED = ("specs/schema/ReleaseLock.json", "specs/schema/mlx.json", "stacks/__main__.py")
+"""What every workspace has: the editor's schemas, and the program for a bare `pulumi preview`."""
 
 IGNORED = ".mlx/\n__pycache__/\n"
 

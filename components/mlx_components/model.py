@@ -3,6 +3,7 @@
 from typing import Any
 
 from mlx_components.dataset import DatasetComponent
+from mlx_components.feature_store import FeatureStoreComponent
 from mlx_components.pipeline import PipelineComponent
 from mlx_components.resource import MlxComponent, MlxResource
 from mlx_specs.base import plain
@@ -15,11 +16,26 @@ ALIAS = "champion"
 
 
 class ModelComponent(MlxComponent):
-    """``champion`` is the version that endpoints serve; empty while no version has passed its gates."""
+    """``champion`` is the version that endpoints serve; empty while no version has passed its gates.
 
-    def __init__(self, model: Model, *, home: str, data: DatasetComponent, pipeline: PipelineComponent, protect: bool = False) -> None:
+    ``features`` is the store that has the model's feature service.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        home: str,
+        data: DatasetComponent,
+        pipeline: PipelineComponent,
+        features: FeatureStoreComponent | None = None,
+        protect: bool = False,
+    ) -> None:
         super().__init__(model, "Model")
-        self.version = MlxResource("ModelVersion", model.metadata.name, self._version_inputs(model, home, data, pipeline), VERSION_OUTPUTS, self.child())
+        self.event_time: str = data.prepared["eventTime"] or ""
+        service = model.spec.feature_service
+        rows = features.join(self, "model", model.metadata.name, service, data) if features is not None and service is not None else data.prepared
+        self.version = MlxResource("ModelVersion", model.metadata.name, self._version_inputs(model, home, rows, pipeline), VERSION_OUTPUTS, self.child())
         declared = ChampionInputs(
             model=model.metadata.name, alias=ALIAS, home=home, candidate=Version(), success=[plain(item) for item in model.spec.success], about=self.about
         ).wire()
@@ -30,7 +46,7 @@ class ModelComponent(MlxComponent):
         self.champion = self.alias.output("current")
         self.register_outputs({"version": self.version.output("version"), "champion": self.champion, "passed": self.alias.output("passed")})
 
-    def _version_inputs(self, model: Model, home: str, data: DatasetComponent, pipeline: PipelineComponent) -> dict[str, Any]:
+    def _version_inputs(self, model: Model, home: str, rows: dict[str, Any], pipeline: PipelineComponent) -> dict[str, Any]:
         spec = model.spec
         declared = ModelVersionInputs(
             model=model.metadata.name,
@@ -43,6 +59,9 @@ class ModelComponent(MlxComponent):
             split=plain(spec.split),
             algorithm=spec.algorithm,
             parameters=spec.parameters,
+            candidates=[{"name": each.label, "algorithm": each.algorithm, "parameters": each.parameters} for each in spec.candidates],
+            search=plain(spec.search) if spec.search else {},
+            judged_by=spec.success[0].metric if spec.candidates or spec.search else "",
             seed=spec.seed,
             predict_at=spec.predict_at,
             home=home,
@@ -52,7 +71,8 @@ class ModelComponent(MlxComponent):
             retrain_on=list(spec.retrain_on),
             cpu=spec.compute.cpu if spec.compute else None,
             memory=spec.compute.memory if spec.compute else None,
+            gpu=spec.compute.gpu if spec.compute else None,
             about=self.about,
         ).wire()
         computed = {"codeDigest": None, "libraries": None, "fingerprint": None}
-        return {**declared, **computed, "data": data.prepared, "ir": pipeline.path}
+        return {**declared, **computed, "data": rows, "ir": pipeline.path}

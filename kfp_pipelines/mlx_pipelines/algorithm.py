@@ -6,6 +6,7 @@ strings, values for nulls where it cannot take nulls, one scale for all columns 
 
 import difflib
 import inspect
+import os
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from types import ModuleType
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlx_pipelines.code import split_entry
 from mlx_pipelines.errors import PipelineError
+from mlx_pipelines.networks import GIVEN, GPUS, is_module, own_parameters
 
 if TYPE_CHECKING:
     import pandas
@@ -28,6 +30,10 @@ def make_estimator(algorithm: str, parameters: Mapping[str, Any], seed: int, tas
     """The estimator, not yet fitted; ``frame`` says which columns are strings."""
     from sklearn.pipeline import Pipeline
 
+    if is_module(module := _load(algorithm)):
+        return _network(module, algorithm, parameters, seed, task)
+    if os.environ.get(GPUS) not in (None, "0"):
+        raise PipelineError(f"compute.gpu asks for {os.environ[GPUS]}, and {algorithm} uses none", hint="take compute.gpu out of the Model")
     made = _seeded(_call(algorithm, parameters, seed), seed)
     _check_task(algorithm, made, task)
     return made if isinstance(made, Pipeline) else _prepared(made, frame)
@@ -36,16 +42,31 @@ def make_estimator(algorithm: str, parameters: Mapping[str, Any], seed: int, tas
 def _call(algorithm: str, parameters: Mapping[str, Any], seed: int) -> Any:
     function = _load(algorithm)
     accepted, any_name = _accepted(function)
-    for name in parameters:
-        if name not in accepted and not any_name:
-            near = difflib.get_close_matches(name, accepted, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes: {', '.join(sorted(accepted)) or 'nothing'}"
-            raise PipelineError(f"{algorithm} has no parameter {name!r}", hint=hint)
+    _refuse_unknown(algorithm, parameters, accepted, any_name=any_name)
     seeds = {name: seed for name in SEEDS if name in accepted and name not in parameters}
     try:
         return function(**dict(parameters), **seeds)
     except TypeError as error:
         raise PipelineError(f"{algorithm} cannot be made with these parameters: {error}", hint="look at the model's parameters") from error
+
+
+def _network(module: Any, algorithm: str, parameters: Mapping[str, Any], seed: int, task: str) -> Any:
+    from mlx_pipelines.network_estimator import make_network
+
+    accepted, any_name = _accepted(module)
+    if missing := sorted(GIVEN - set(accepted)):
+        signature = "__init__(self, numbers: int, categories: list[int], outputs: int, ...)"
+        raise PipelineError(f"{algorithm} does not take {', '.join(missing)}: a network is made of the data's columns", hint=f"give it {signature}")
+    _refuse_unknown(algorithm, parameters, own_parameters(accepted), any_name=any_name)
+    return make_network(module, algorithm, parameters, seed, task)
+
+
+def _refuse_unknown(algorithm: str, parameters: Mapping[str, Any], accepted: Collection[str], *, any_name: bool) -> None:
+    for name in parameters:
+        if name not in accepted and not any_name:
+            near = difflib.get_close_matches(name, accepted, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes: {', '.join(sorted(accepted)) or 'nothing'}"
+            raise PipelineError(f"{algorithm} has no parameter {name!r}", hint=hint)
 
 
 def _load(algorithm: str) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ formatting and docstrings do not count; what is installed in site-packages does 
 import ast
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from mlx_specs.resources import digest
 OWN_PACKAGE = "mlx_pipelines"
 OWN_ROOT = Path(__file__).parent.parent
 AFTER_TRAINING = frozenset(
-    f"{OWN_PACKAGE}.{name}" for name in ("code", "contract", "errors", "evaluation", "gate", "kept", "plots", "recording", "registry", "registry_reads")
+    f"{OWN_PACKAGE}.{name}"
+    for name in ("code", "contract", "errors", "evaluation", "gate", "kept", "leaderboard", "plots", "recording", "registry", "registry_reads")
 )
 """What measures, packages, judges and records changes nothing of what was trained: a repair there trains no model again."""
 FOLDER = "kfp_pipelines"
@@ -42,30 +43,34 @@ class Source:
         return self.module if self.path.name == "__init__.py" else self.module.rpartition(".")[0]
 
 
-def code_digest(entry: str, workspace: Path, algorithm: str | None = None) -> str:
+def code_digest(entry: str, workspace: Path, *algorithms: str | None) -> str:
     """sha256 over :func:`code_parts`."""
-    return digest(code_parts(entry, workspace, algorithm))
+    return digest(code_parts(entry, workspace, *algorithms))
 
 
-def code_parts(entry: str, workspace: Path, algorithm: str | None = None) -> dict[str, str]:
+def code_parts(entry: str, workspace: Path, *algorithms: str | None) -> dict[str, str]:
     """The digest of each part of the code: ``"MODULE:FUNCTION"``, and ``"MODULE:"`` for a module's other statements.
 
-    ``algorithm`` is an import path, too; where it leads out of the workspace (into scikit-learn) it adds nothing.
+    ``algorithms`` are import paths, too; one that leads out of the workspace (into scikit-learn) adds nothing.
     """
-    parts = [_module_parts(source.module, tree) for source, tree in reached(entry, workspace, algorithm)]
+    parts = [module_parts(source.module, tree) for source, tree in reached(entry, workspace, *algorithms)]
     return dict(sorted((name, text) for module in parts for name, text in module.items()))
 
 
-def reached(entry: str, workspace: Path, algorithm: str | None = None) -> Iterator[tuple[Source, ast.Module]]:
+def reached(entry: str, workspace: Path, *algorithms: str | None) -> Iterator[tuple[Source, ast.Module]]:
     """The entry's module and all that it reaches, parsed; what comes after training is left out."""
     roots = (workspace / FOLDER, OWN_ROOT)
-    waiting = [_entry_source(entry, roots), *_algorithm_sources(algorithm, roots)]
-    seen: set[str] = set()
+    return closure([_entry_source(entry, roots), *(source for algorithm in algorithms for source in _algorithm_sources(algorithm, roots))], roots)
+
+
+def closure(sources: Iterable[Source], roots: tuple[Path, Path]) -> Iterator[tuple[Source, ast.Module]]:
+    """These modules and all that they reach below ``roots``, parsed, each once."""
+    waiting, seen = list(sources), set[str]()
     while waiting:
         source = waiting.pop()
         if source.module not in seen:
             seen.add(source.module)
-            tree = _parse(source)
+            tree = parse(source)
             yield source, tree
             waiting.extend(_imported(source, tree, roots))
 
@@ -91,14 +96,22 @@ def _where(part: str) -> str:
 
 def _entry_source(entry: str, roots: tuple[Path, Path]) -> Source:
     module, function = split_entry(entry)
-    source = _find(module, roots)
+    source = find_module(module, roots)
+    whole = find_module(entry, roots)
+    if whole is not None:
+        raise PipelineError(f"{entry!r} is a module: an entry is MODULE:FUNCTION", hint=_function_hint(entry, parse(whole)))
     if source is None:
         raise PipelineError(f"there is no module {module!r} for the pipeline {entry!r}", hint=_module_hint(module, roots[0]))
-    names = _defined(_parse(source))
+    names = _defined(parse(source))
     if function not in names:
         near = difflib.get_close_matches(function, names, n=1)
         raise PipelineError(f"{module} has no function {function!r}", hint=f"did you mean {module}:{near[0]}?" if near else f"define it in {source.path.name}")
     return source
+
+
+def _function_hint(module: str, tree: ast.Module) -> str:
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and any("pipeline" in ast.unparse(each) for each in node.decorator_list)]
+    return f"write {' or '.join(f'{module}:{name}' for name in functions)}" if functions else f"name the function under @dsl.pipeline: {module}:FUNCTION"
 
 
 def _module_hint(module: str, folder: Path) -> str:
@@ -114,11 +127,11 @@ def _defined(tree: ast.Module) -> list[str]:
 
 
 def _algorithm_sources(algorithm: str | None, roots: tuple[Path, Path]) -> list[Source]:
-    found = _find(split_entry(algorithm)[0], roots) if algorithm else None
+    found = find_module(split_entry(algorithm)[0], roots) if algorithm else None
     return [found] if found else []
 
 
-def _find(module: str, roots: tuple[Path, Path]) -> Source | None:
+def find_module(module: str, roots: tuple[Path, Path]) -> Source | None:
     """The workspace's modules come first, as on PYTHONPATH; of ours, only mlx_pipelines counts."""
     workspace, own = roots
     for root in (workspace, own) if module.split(".")[0] == OWN_PACKAGE else (workspace,):
@@ -129,7 +142,8 @@ def _find(module: str, roots: tuple[Path, Path]) -> Source | None:
     return None
 
 
-def _parse(source: Source) -> ast.Module:
+def parse(source: Source) -> ast.Module:
+    """The module's syntax tree; PipelineError with the place where it is no Python."""
     try:
         return ast.parse(source.path.read_bytes(), filename=str(source.path))
     except SyntaxError as error:
@@ -142,7 +156,7 @@ def _imported(source: Source, tree: ast.Module, roots: tuple[Path, Path]) -> Ite
     for node in ast.walk(tree):
         for name in _imported_names(source, node):
             for prefix in _prefixes(name):
-                found = _find(prefix, roots)
+                found = find_module(prefix, roots)
                 if found is not None and found.module not in AFTER_TRAINING:
                     yield found
 
@@ -164,7 +178,7 @@ def _prefixes(name: str) -> list[str]:
     return [".".join(parts[: end + 1]) for end in range(len(parts))]
 
 
-def _module_parts(module: str, tree: ast.Module) -> dict[str, str]:
+def module_parts(module: str, tree: ast.Module) -> dict[str, str]:
     """A name that is defined twice has one part that holds both definitions."""
     texts: dict[str, list[str]] = {}
     for node in _without_docstring(tree.body):

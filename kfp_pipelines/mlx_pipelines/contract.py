@@ -11,7 +11,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from mlx_pipelines.errors import PipelineError
 from mlx_specs import layout
+from mlx_specs.base import plain
+from mlx_specs.model import ModelSpec
 from mlx_specs.resources import ModelVersionInputs
 
 HELD_OUT = "held_out.parquet"
@@ -46,9 +51,14 @@ class Offered:
     predict_at: str
     split: str
     """JSON object as in the spec: by, test, testFrom."""
-    algorithm: str
+    algorithm: str | None
+    """Empty where there are candidates. None where the Model names none: then it is not given, and the function's own default holds."""
     parameters: str
     """JSON object."""
+    candidates: str
+    """JSON list: name, algorithm and parameters of each; empty where there is one algorithm only."""
+    search: str
+    """JSON object as in the spec; empty where nothing is searched."""
     seed: int
     success: str
     """JSON list of criteria as in the spec: metric, atLeast, atMost, tolerance."""
@@ -66,6 +76,8 @@ class Offered:
 
 
 NAMES = frozenset(field.name for field in fields(Offered))
+ONLY_BY_PIPELINE = ("features", "split", "algorithm", "parameters", "candidates", "search", "seed", "package")
+"""Fields of a Model that nothing but its pipeline looks at: where that has no such parameter, they would be ignored."""
 
 
 def offered(inputs: ModelVersionInputs, features: list[str]) -> Offered:
@@ -80,8 +92,10 @@ def offered(inputs: ModelVersionInputs, features: list[str]) -> Offered:
         task=inputs.task,
         predict_at=inputs.predict_at or "",
         split=json.dumps(inputs.split, sort_keys=True),
-        algorithm=inputs.algorithm,
+        algorithm="" if inputs.candidates else inputs.algorithm,
         parameters=json.dumps(inputs.parameters, sort_keys=True),
+        candidates=json.dumps(inputs.candidates, sort_keys=True),
+        search=json.dumps(inputs.search, sort_keys=True),
         seed=int(inputs.seed),
         success=json.dumps(inputs.success, sort_keys=True),
         package=inputs.package,
@@ -97,7 +111,35 @@ def offered(inputs: ModelVersionInputs, features: list[str]) -> Offered:
 
 def arguments_for(taken: Collection[str], values: Offered, own: Mapping[str, Any]) -> dict[str, Any]:
     """What the pipeline function is called with: what it takes of ours, and its own arguments."""
-    return {name: value for name, value in asdict(values).items() if name in taken} | dict(own)
+    return {name: value for name, value in asdict(values).items() if name in taken and value is not None} | dict(own)
+
+
+def refuse_what_is_ignored(inputs: ModelVersionInputs, parameters: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises PipelineError for a field of the Model that the compiled function has no parameter for, or that it lacks.
+
+    ``mlx validate`` says the same wherever the function's source can be read.
+    """
+    ignored = [name for name in ONLY_BY_PIPELINE if name not in parameters and _is_set(name, getattr(inputs, name))]
+    if ignored:
+        name = ignored[0]
+        raise PipelineError(ignored_words(inputs.entry, name), hint=ignored_hint(name))
+    if not inputs.algorithms and "algorithm" in parameters and not parameters["algorithm"].get("isOptional"):
+        raise PipelineError(f"{inputs.entry} takes 'algorithm', and model {inputs.model!r} has none", hint="write the Model's algorithm")
+
+
+def ignored_words(entry: str, name: str) -> str:
+    """What is wrong with a Model's field that its pipeline does not take."""
+    return f"{entry} has no parameter {name!r}: the Model's {name!r} would be ignored"
+
+
+def ignored_hint(name: str) -> str:
+    """What to do about it."""
+    return f"take it out of the Model, or add the parameter `{name}: {'int' if name == 'seed' else 'str'}` to the pipeline's function: mlx gives it by name"
+
+
+def _is_set(name: str, value: Any) -> bool:
+    default = ModelSpec.model_fields[name].get_default(call_default_factory=True)
+    return bool(value) and value != (plain(default) if isinstance(default, BaseModel) else default)
 
 
 def default_features(data: Path, inputs: ModelVersionInputs) -> list[str]:

@@ -20,7 +20,7 @@ class StepFailed(PipelineError):
     """A step of a run that failed; ``message`` is the user's own exception line, ``log`` holds all that the steps printed."""
 
     def __init__(self, step: str, message: str, *, log: Path, hint: str = "") -> None:
-        super().__init__(f"step {step!r} failed: {message}", hint=hint or f"the whole output is in {log}")
+        super().__init__(f"step {step!r} failed: {message}", hint=hint or f"what its steps printed is in {log}")
         self.step = step
         self.message = message
         self.log = log

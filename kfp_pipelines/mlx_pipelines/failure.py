@@ -13,9 +13,9 @@ KFP_LINE = re.compile(r"^\d\d:\d\d:\d\d\.\d{3} - [A-Z]+ - ")
 LONGEST = 600
 
 
-def step_failure(log: Path, step: str, memory: str | None) -> StepFailed:
-    """The error to raise for a step that ended badly; ``log`` is the output of the whole run, without colours."""
-    section = step_section(log.read_text(errors="replace"), step)
+def step_failure(raw: Path, step: str, memory: str | None, *, log: Path) -> StepFailed:
+    """The error to raise for a step that ended badly; ``raw`` is the output of the whole run, without colours, ``log`` what people read of it."""
+    section = step_section(raw.read_text(errors="replace"), step)
     message = last_exception(section)
     if message is None or OUT_OF_MEMORY.search(message):
         return _out_of_memory(log, step, memory, killed=message is None)
@@ -55,4 +55,4 @@ def _own_lines(lines: list[str]) -> str:
 def _out_of_memory(log: Path, step: str, memory: str | None, *, killed: bool) -> StepFailed:
     limit = f"; the limit is {memory}" if memory else ""
     message = "it ended without a Python error; most often memory ran out and it was killed" if killed else "out of memory"
-    return StepFailed(step, message + limit, log=log, hint=f"raise compute.memory, or train on fewer rows; the whole output is in {log}")
+    return StepFailed(step, message + limit, log=log, hint=f"raise compute.memory, or train on fewer rows; what its steps printed is in {log}")

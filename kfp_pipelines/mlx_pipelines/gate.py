@@ -17,6 +17,7 @@ from mlx_runtime.artifact import ArtifactError
 from mlx_runtime.engines import EngineError
 from mlx_runtime.judge import Verdict, judge
 from mlx_runtime.scorer import ScoreError, Scorer, load
+from mlx_runtime.workspace_code import make_importable
 from mlx_specs import layout
 from mlx_specs.resources import Version
 
@@ -45,6 +46,7 @@ def judge_version(home: str, model: str, candidate: Version, champion: Version |
     rows = _held_out(workspace, home, model, candidate)
     if rows is None:
         return Verdict(False, (f"it cannot be judged: its run left no {HELD_OUT} in {layout.run(home, model, candidate.fingerprint)}",), {})
+    make_importable(workspace)
     scorer = _open(workspace, candidate)
     compares = any(criterion.get("tolerance") is not None for criterion in success)
     rival = _score_champion(workspace, champion, scorer, rows) if compares and _is_rival(champion, candidate) else Rival()

@@ -1,8 +1,8 @@
 """``python -m mlx_pipelines.local_runner``: runs one compiled pipeline with KFP's local subprocess runner.
 
 Enters: a JSON request on the first line of stdin, which then stays open: when it closes, the parent is gone, and a
-watcher ends this process with its whole group. Leaves: JSON events, one a line, on stdout; what steps print goes to stderr,
-the run's log.
+watcher ends this process with its whole group. Leaves: JSON events, one a line, on stdout; all that is printed goes to stderr,
+the raw log, and what of it is the steps' own to the request's ``log``.
 It is the leader of its own process group, for KFP leaves its children behind when it is interrupted.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mlx_pipelines.process import plain_text, remove_tree
+from mlx_pipelines.step_log import StepLog
 
 STARTED = re.compile(r"^Executing task '(.+)'$")
 ENDED = re.compile(r"^Task '(.+)' finished with status (SUCCESS|FAILURE)$")
@@ -29,8 +30,9 @@ def main() -> None:
     request = json.loads(sys.stdin.readline())
     _end_with_parent(request["temporary"])
     events = os.fdopen(os.dup(1), "w", buffering=1)
-    log = _print_to_log()
-    logging.getLogger().addFilter(_StepEvents(events))
+    steps = StepLog(os.fdopen(os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), "w", buffering=1, encoding="utf-8"))
+    log = _print_to_log(steps)
+    logging.getLogger().addFilter(_StepEvents(events, steps))
     try:
         _send(events, {"outputs": _run(request)})
     except Exception as error:  # the border of this process: the parent turns it into words
@@ -100,21 +102,23 @@ def _watch(group: int, temporary: str) -> None:
     remove_tree(temporary)
 
 
-def _print_to_log() -> TextIO:
-    """Everything that is printed, by KFP, by steps, by libraries, goes to the one log."""
+def _print_to_log(steps: StepLog) -> TextIO:
+    """Everything that is printed, by KFP, by steps, by libraries, goes to the raw log; KFP prints the steps' lines, too."""
     log = os.fdopen(os.dup(2), "w", buffering=1)
     os.dup2(2, 1)
-    sys.stdout = sys.stderr = _Colourless(log)
+    sys.stdout = sys.stderr = _Colourless(log, steps)
     return log
 
 
 class _Colourless:
     """A stream that removes colours; KFP writes through whatever sys.stdout is."""
 
-    def __init__(self, log: TextIO) -> None:
+    def __init__(self, log: TextIO, steps: StepLog) -> None:
         self._log = log
+        self._steps = steps
 
     def write(self, text: str) -> int:
+        self._steps.write(plain_text(text))
         return self._log.write(plain_text(text))
 
     def flush(self) -> None:
@@ -130,16 +134,22 @@ class _Colourless:
 class _StepEvents(logging.Filter):
     """KFP tells of its steps only by log lines on the root logger; handlers it replaces, filters it leaves alone."""
 
-    def __init__(self, events: TextIO) -> None:
+    def __init__(self, events: TextIO, steps: StepLog) -> None:
         super().__init__()
         self._events = events
+        self._steps = steps
+        self._started = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        line = plain_text(record.getMessage())
+        line, now = plain_text(record.getMessage()), time.monotonic()
         if started := STARTED.match(line):
-            _send(self._events, {"step": started[1], "state": "started", "at": time.monotonic()})
+            self._started = now
+            self._steps.started(started[1])
+            _send(self._events, {"step": started[1], "state": "started", "at": now})
         elif ended := ENDED.match(line):
-            _send(self._events, {"step": ended[1], "state": "done" if ended[2] == "SUCCESS" else "failed", "at": time.monotonic()})
+            well = ended[2] == "SUCCESS"
+            self._steps.ended(ended[1], now - self._started, well=well)
+            _send(self._events, {"step": ended[1], "state": "done" if well else "failed", "at": now})
         return True
 
 

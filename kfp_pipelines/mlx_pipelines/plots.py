@@ -87,6 +87,16 @@ def _predicted_actual(axes: Axes, curve: Curve) -> None:
     axes.set(xlabel="actual", ylabel="predicted", title="Predicted and actual")
 
 
+def _error_by_quantile(axes: Axes, curve: Curve) -> None:
+    tenths = range(1, len(curve["rows"]) + 1)
+    axes.bar(tenths, curve["error"], label="mean absolute error")
+    axes.plot(tenths, curve["bias"], marker="o", color="black", label="actual - predicted")
+    axes.axhline(0, linestyle=":", color="grey")
+    axes.set_xticks(tenths, [f"{value:.3g}" for value in curve["predicted"]], rotation=45)
+    axes.set(xlabel="mean prediction in each tenth of the rows", ylabel="error", title="Error by quantile of the prediction")
+    axes.legend(fontsize="small")
+
+
 def _importance(axes: Axes, curve: Curve) -> None:
     axes.barh(list(reversed(curve["feature"])), list(reversed(curve["importance"])))
     axes.set(xlabel="fall of the score when shuffled", title="Importance")
@@ -99,4 +109,5 @@ DRAWINGS: dict[str, Drawing] = {
     "confusion": _confusion,
     "residuals": _residuals,
     "predicted_actual": _predicted_actual,
+    "error_by_quantile": _error_by_quantile,
 }

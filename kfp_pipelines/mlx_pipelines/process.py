@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from mlx_pipelines.code import FOLDER
+from mlx_pipelines.networks import GPUS
 from mlx_specs.base import QUANTITY
 
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -14,7 +15,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def environment(workspace: Path, threads: int | None = None) -> dict[str, str]:
+def environment(workspace: Path, threads: int | None = None, gpus: int | None = None) -> dict[str, str]:
     """Ours, with the workspace's modules in front; the working directory is left out, for its code is in no digest."""
     path = [str(workspace / FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
     fixed = {
@@ -28,7 +29,14 @@ def environment(workspace: Path, threads: int | None = None) -> dict[str, str]:
         "DO_NOT_TRACK": "true",
     }
     limited = dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else {}
-    return {**os.environ, **fixed, **limited}
+    # Without a GPU that it may use a step sees none, whichever library it asks.
+    visible = {} if gpus is None else {GPUS: str(gpus), **({"CUDA_VISIBLE_DEVICES": ""} if gpus == 0 else {})}
+    return {**os.environ, **fixed, **limited, **visible}
+
+
+def gpus_here() -> int:
+    """How many NVIDIA GPUs this machine has, by its device files: nothing is imported or started."""
+    return sum(path.name.removeprefix("nvidia").isdecimal() for path in Path("/dev").glob("nvidia*"))
 
 
 def in_bytes(quantity: str) -> int:

@@ -10,7 +10,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,11 +24,39 @@ from mlx_specs.resources import About, Version
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["Registered", "Run", "client", "delete_alias", "describe", "find_fingerprint", "find_version", "register", "set_alias", "tag_version", "versions"]
+__all__ = [
+    "InnerRun",
+    "Registered",
+    "Run",
+    "client",
+    "delete_alias",
+    "describe",
+    "find_fingerprint",
+    "find_version",
+    "register",
+    "set_alias",
+    "tag_version",
+    "versions",
+]
 
 FINGERPRINT = "mlx.fingerprint"
+MOST_METRICS = 800
+"""In one batch: MLflow takes no more than 1,000 values."""
+PARENT = "mlflow.parentRunId"
+"""MLflow's own tag of a run that belongs below another."""
 OWNED_TAGS = "mlx.tags"
 """JSON list of the tag names that came from a spec's labels, so that a label that is taken away goes away here, too."""
+
+
+@dataclass(frozen=True)
+class InnerRun:
+    """What is recorded below a run of one that was tried: a candidate, or a trial of a search."""
+
+    name: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +67,10 @@ class Run:
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     files: Mapping[Path, str]
+    inner: Sequence[InnerRun] = ()
+    """Shown below it in MLflow's UI."""
+    epochs: Sequence[Mapping[str, float]] = ()
+    """Metrics that were measured again and again, each with its ``epoch``: curves in MLflow's UI."""
 
 
 def register(workspace: Path, home: str, model: str, version: Version, run: Run, tags: Mapping[str, str], about: About) -> Registered:
@@ -159,12 +191,30 @@ def _record_run(mlflow: "MlflowClient", workspace: Path, home: str, model: str, 
     started = left[0] if left else mlflow.create_run(experiment, run_name=f"{model}-{fingerprint[:8]}", tags={FINGERPRINT: fingerprint})
     run_id, moment = started.info.run_id, started.info.start_time
     metrics = [Metric(key, float(value), moment, 0) for key, value in run.metrics.items()]
+    metrics += [Metric(key, value, moment, int(told["epoch"])) for told in run.epochs for key, value in told.items() if key != "epoch"]
     params = [Param(key, str(value)[:6000]) for key, value in run.params.items()]
+    for start in range(MOST_METRICS, len(metrics), MOST_METRICS):
+        mlflow.log_batch(run_id, metrics[start : start + MOST_METRICS])
+    metrics = metrics[:MOST_METRICS]
     mlflow.log_batch(run_id, metrics, params, [RunTag(key, str(value)[:5000]) for key, value in run.tags.items()])
+    _record_inner(mlflow, experiment, run_id, run.inner)
     for path, place in run.files.items():
         (mlflow.log_artifacts if path.is_dir() else mlflow.log_artifact)(run_id, str(path), place or None)
     mlflow.set_terminated(run_id, "FINISHED")
     return run_id
+
+
+def _record_inner(mlflow: "MlflowClient", experiment: str, parent: str, inner: Sequence[InnerRun]) -> None:
+    """One run for a name below this run: what a killed attempt left is written over."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    left = {run.info.run_name: run for run in mlflow.search_runs([experiment], f"tags.`{PARENT}` = '{parent}'", max_results=50_000)} if inner else {}
+    for run in inner:
+        made = left.get(run.name) or mlflow.create_run(experiment, run_name=run.name, tags={PARENT: parent})
+        metrics = [Metric(key, float(value), made.info.start_time, 0) for key, value in run.metrics.items()]
+        params = [Param(key, str(value)[:6000]) for key, value in run.params.items()]
+        mlflow.log_batch(made.info.run_id, metrics, params, [RunTag(key, str(value)[:5000]) for key, value in run.tags.items()])
+        mlflow.set_terminated(made.info.run_id, "FAILED" if run.failed else "FINISHED")
 
 
 def _experiment(mlflow: "MlflowClient", workspace: Path, home: str, model: str) -> str:

@@ -51,6 +51,15 @@ class RegisteredModel:
     tags: dict[str, str]
 
 
+@dataclass(frozen=True)
+class RecordedRun:
+    """One training as MLflow has it."""
+
+    params: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+
+
 def database(workspace: Path, home: str) -> Path:
     """MLflow's file."""
     return workspace / layout.tracking(home) / "mlflow.db"
@@ -89,6 +98,32 @@ def versions(workspace: Path, home: str, model: str) -> list[Registered]:
     ]
 
 
+def find_run(workspace: Path, home: str, run_id: str) -> RecordedRun:
+    """What was recorded of a run; nothing where it is gone. MLflow's own tags are left out."""
+    with _opened(workspace, home) as connection:
+        if connection is None:
+            return RecordedRun({}, {}, {})
+        params = connection.execute("select key, value from params where run_uuid = ? order by key", (run_id,)).fetchall()
+        metrics = connection.execute("select key, value from latest_metrics where run_uuid = ? and not is_nan order by key", (run_id,)).fetchall()
+        tags = connection.execute("select key, value from tags where run_uuid = ? and key not like 'mlflow.%' order by key", (run_id,)).fetchall()
+    return RecordedRun(dict(params), dict(metrics), dict(tags))
+
+
+def run_metrics(workspace: Path, home: str, model: str) -> dict[str, dict[str, float]]:
+    """The last value of each metric of the runs behind a model's versions, by run; figures that are no numbers are left out."""
+    with _opened(workspace, home) as connection:
+        if connection is None:
+            return {}
+        rows = connection.execute(
+            "select run_uuid, key, value from latest_metrics where is_nan = 0 and run_uuid in (select run_id from model_versions where name = ?) order by key",
+            (model,),
+        ).fetchall()
+    found: dict[str, dict[str, float]] = {}
+    for run, key, value in rows:
+        found.setdefault(run, {})[key] = value
+    return found
+
+
 def find_model(workspace: Path, home: str, model: str) -> RegisteredModel | None:
     """The registered model itself."""
     with _opened(workspace, home) as connection:
@@ -97,14 +132,6 @@ def find_model(workspace: Path, home: str, model: str) -> RegisteredModel | None
         row = connection.execute("select description from registered_models where name = ?", (model,)).fetchone()
         tags = connection.execute("select key, value from registered_model_tags where name = ?", (model,)).fetchall()
     return RegisteredModel(row[0] or "", dict(tags)) if row else None
-
-
-def run_metrics(workspace: Path, home: str, run_id: str) -> dict[str, float]:
-    """The metrics of a run."""
-    with _opened(workspace, home) as connection:
-        if connection is None:
-            return {}
-        return dict(connection.execute("select key, value from latest_metrics where run_uuid = ? order by key", (run_id,)).fetchall())
 
 
 @contextlib.contextmanager

@@ -32,6 +32,13 @@ def read(path: str | Path) -> pyarrow.Table:
     return parquet.ParquetFile(path).read()
 
 
+def count(path: str | Path) -> int:
+    """How many rows a Parquet file has, from its footer."""
+    import pyarrow.parquet as parquet
+
+    return parquet.ParquetFile(path).metadata.num_rows
+
+
 def write(rows: pyarrow.Table, path: str | Path) -> None:
     """Parquet, so that the next step reads types as they were."""
     import pyarrow.parquet as parquet

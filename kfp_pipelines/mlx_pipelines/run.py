@@ -1,7 +1,7 @@
 """Runs a compiled pipeline on this machine and tells how it goes.
 
-Enters: an IR file, its arguments, a folder. Leaves: FOLDER/run.log, FOLDER/steps/ with each step's outputs and
-FOLDER/manifest.json; or StepFailed. No process outlives the call, nor the caller's death by kill -9.
+Enters: an IR file, its arguments, a folder. Leaves: FOLDER/run.log, which people read, FOLDER/kfp.log with all that was
+printed, FOLDER/steps/ with each step's outputs and FOLDER/manifest.json; or StepFailed. No process outlives the call, nor the caller's death by kill -9.
 """
 
 import contextlib
@@ -21,11 +21,14 @@ from typing import Any
 from mlx_pipelines.compile import IR, read_ir, step_names
 from mlx_pipelines.errors import PipelineError, StepFailed
 from mlx_pipelines.failure import step_failure
-from mlx_pipelines.process import environment, in_bytes, remove_tree
+from mlx_pipelines.process import environment, gpus_here, in_bytes, remove_tree
 from mlx_pipelines.refusals import tasks
 
 Report = Callable[[str], None]
 LOG = "run.log"
+"""The steps with their own lines and seconds."""
+RAW = "kfp.log"
+"""All that was printed, KFP's lines, too."""
 METADATA_ONLY = ("system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics")
 """Artifacts that are allowed to have no file."""
 
@@ -54,13 +57,24 @@ class RunOutputs:
 
 
 def run_pipeline(
-    ir: Path, arguments: Mapping[str, Any], folder: Path, *, workspace: Path, threads: int | None = None, memory: str | None = None, report: Report
+    ir: Path,
+    arguments: Mapping[str, Any],
+    folder: Path,
+    *,
+    workspace: Path,
+    threads: int | None = None,
+    memory: str | None = None,
+    gpus: int | None = None,
+    report: Report,
 ) -> RunOutputs:
-    """Runs all steps one after the other; ``memory`` limits the data segment of each, ``threads`` their numerical libraries."""
+    """Runs all steps one after the other; ``memory`` limits the data segment of each, ``threads`` their numerical libraries, ``gpus`` must be there."""
+    if gpus and gpus_here() < gpus:
+        has = f"this machine has {gpus_here() or 'no NVIDIA GPU'}"
+        raise PipelineError(f"compute.gpu asks for {gpus}: {has}", hint="take compute.gpu out and it trains on the CPU, or apply where there is one")
     pipeline = read_ir(ir)
     started = datetime.now(UTC)
     _clear(folder)
-    with _runner(ir, arguments, folder, workspace, threads, memory) as process:
+    with _runner(ir, arguments, folder, memory, workspace, environment(workspace, threads, gpus)) as process:
         steps, outputs = _follow(process, pipeline, folder, memory, report)
     _check_written(pipeline, folder)
     _write_manifest(pipeline, ir, arguments, folder, started, steps, outputs)
@@ -84,12 +98,15 @@ def _clear(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _runner(ir: Path, arguments: Mapping[str, Any], folder: Path, workspace: Path, threads: int | None, memory: str | None) -> Iterator[subprocess.Popen[str]]:
+def _runner(
+    ir: Path, arguments: Mapping[str, Any], folder: Path, memory: str | None, workspace: Path, given: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     # KFP leaves a folder in TMPDIR for each step. Not below the run's folder: a socket's path may have 108 characters.
     temporary = tempfile.mkdtemp(prefix="mlx-run-")
-    variables = {**environment(workspace, threads), "TMPDIR": temporary}
+    variables = {**given, "TMPDIR": temporary}
     command = [sys.executable, "-m", "mlx_pipelines.local_runner"]
-    with (folder / LOG).open("w") as log:
+    (folder / LOG).write_text("")
+    with (folder / RAW).open("w") as log:
         process = subprocess.Popen(
             command, cwd=workspace, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
         )
@@ -102,6 +119,7 @@ def _runner(ir: Path, arguments: Mapping[str, Any], folder: Path, workspace: Pat
     finally:
         _running.discard(process)
         _end(process)
+        _point_to_raw(folder, workspace)
         remove_tree(temporary)
 
 
@@ -111,6 +129,7 @@ def _request(ir: Path, arguments: Mapping[str, Any], folder: Path, memory: str |
         "arguments": dict(arguments),
         "temporary": temporary,
         "root": str((folder / "steps").resolve()),
+        "log": str((folder / LOG).resolve()),
         "memory": in_bytes(memory) if memory else None,
     }
 
@@ -126,6 +145,13 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
+def _point_to_raw(folder: Path, workspace: Path) -> None:
+    """The last line, where whoever looks for more will see it."""
+    raw = folder / RAW
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        log.write(f"all that was printed, KFP's own lines, too: {raw.relative_to(workspace) if raw.is_relative_to(workspace) else raw}\n")
+
+
 def _follow(process: subprocess.Popen[str], ir: IR, folder: Path, memory: str | None, report: Report) -> tuple[tuple[StepRun, ...], dict[str, Any]]:
     """Turns the runner's events into lines of progress until it ends."""
     progress = _Progress(_total(ir), report)
@@ -137,18 +163,18 @@ def _follow(process: subprocess.Popen[str], ir: IR, folder: Path, memory: str | 
         if "error" in event:
             raise _stopped(event, folder, memory)
         if event["state"] == "failed":
-            raise step_failure(folder / LOG, event["step"], memory)
+            raise step_failure(folder / RAW, event["step"], memory, log=folder / LOG)
         progress.see(event)
     if process.pid in _interrupted:
         raise PipelineError("interrupted: the run was given up", hint="the next mlx apply starts it again")
-    raise PipelineError("the process that runs the pipeline ended without a word, most often because memory ran out", hint=f"its output is in {folder / LOG}")
+    raise PipelineError("the process that runs the pipeline ended without a word, most often because memory ran out", hint=f"its output is in {folder / RAW}")
 
 
 def _stopped(event: Mapping[str, Any], folder: Path, memory: str | None) -> PipelineError:
     """The runner itself failed, between steps."""
     if event["type"] == "MemoryError":
         return PipelineError(f"out of memory before the first step: the limit is {memory}", hint="raise compute.memory")
-    return PipelineError(f"the run stopped: {event['type']}: {event['error']}", hint=f"the whole output is in {folder / LOG}")
+    return PipelineError(f"the run stopped: {event['type']}: {event['error']}", hint=f"the whole output is in {folder / RAW}")
 
 
 class _Progress:

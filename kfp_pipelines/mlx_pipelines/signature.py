@@ -1,4 +1,4 @@
-"""Which parameters an algorithm takes, read from its source: quick, and nothing of it is imported or executed.
+"""Which parameters an algorithm or a pipeline takes, read from its source: quick, and nothing of it is imported or executed.
 
 Enters: an import path and the workspace. Leaves: names, or None where only Python itself could tell (``**kwargs``, decorators,
 compiled code, names that are made while a module runs). None never means that something is wrong.
@@ -49,6 +49,27 @@ def parameter_names(algorithm: str, workspace: Path) -> frozenset[str] | None:
         case _NoInit():
             return frozenset()
     return None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a pipeline's function takes by name."""
+
+    names: frozenset[str]
+    required: frozenset[str]
+    """Those without a default."""
+
+
+def pipeline_taken(entry: str, workspace: Path) -> Taken | None:
+    """What the function under ``@dsl.pipeline`` takes; None where that cannot be told."""
+    found = _definition(*split_entry(entry), workspace, DEEPEST)
+    if found is None or not isinstance(found.node, ast.FunctionDef) or not _is_pipeline(found, workspace):
+        return None
+    arguments = found.node.args
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    required = names[: len(names) - len(arguments.defaults)]
+    by_keyword = [argument.arg for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None]
+    return Taken(frozenset([*names, *(argument.arg for argument in arguments.kwonlyargs)]), frozenset([*required, *by_keyword]))
 
 
 def find_missing(algorithm: str, workspace: Path) -> Missing | None:
@@ -124,6 +145,22 @@ def _from(package: str, statement: ast.ImportFrom) -> str:
     parts = package.split(".")
     above = parts[: len(parts) - statement.level + 1] if statement.level else []
     return ".".join([*above, *([statement.module] if statement.module else [])])
+
+
+def _is_pipeline(found: _Definition, workspace: Path) -> bool:
+    """Any other decorator may change what is taken."""
+    decorators = [node.func if isinstance(node, ast.Call) else node for node in found.node.decorator_list]
+    if len(decorators) != 1:
+        return False
+    home, _, name = ast.unparse(decorators[0]).rpartition(".")
+    if home:
+        return (_module_meant(found.module, home, workspace), name) == ("kfp.dsl", "pipeline")
+    source = _source(found.module, workspace)
+    match _bindings(source).get(name, ()) if source else ():
+        case ((ast.ImportFrom(module="kfp.dsl", level=0), "pipeline"),):
+            return True
+        case _:
+            return False
 
 
 def _init(found: _Definition, workspace: Path, depth: int) -> _Definition | _NoInit | None:

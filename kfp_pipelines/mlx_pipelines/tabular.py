@@ -29,6 +29,8 @@ def pipeline(
     split: str,
     algorithm: str,
     parameters: str,
+    candidates: str,
+    search: str,
     seed: int,
     success: str,
     package: str,
@@ -45,7 +47,10 @@ def pipeline(
     validated = validate_step(rows=rows, target=target, features=features, task=task, event_time=event_time, split=split)
     divided = split_step(rows=rows, how=split, event_time=event_time, seed=seed).after(validated)
     training, held_out = divided.outputs["training"], divided.outputs["held_out"]
-    fitted = train_step(rows=training, target=target, features=features, task=task, algorithm=algorithm, parameters=parameters, seed=seed).outputs["estimator"]
+    fitted = train_step(
+        rows=training, target=target, features=features, task=task, algorithm=algorithm, parameters=parameters, seed=seed, candidates=candidates,
+        search=search, success=success, split=split, event_time=event_time, run_folder=run_folder,
+    ).outputs["estimator"]  # fmt: skip
     measured = evaluate_step(held_out=held_out, estimator=fitted, target=target, features=features, task=task, success=success, seed=seed)
     packaged = package_step(
         estimator=fitted, held_out=held_out, report=measured.outputs["report"], target=target, features=features, task=task, model=model,

@@ -11,12 +11,14 @@ from pathlib import Path
 from mlx_pipelines import contract
 from mlx_pipelines.code import CODE, code_parts
 from mlx_pipelines.compile import pipeline_parameters, read_ir
-from mlx_pipelines.errors import PipelineError
+from mlx_pipelines.errors import PipelineError, StepFailed
 from mlx_pipelines.kept import is_kept, package_kept
 from mlx_pipelines.recording import record_version
 from mlx_pipelines.registry import find_fingerprint, tag_version
 from mlx_pipelines.registry_reads import Registered
 from mlx_pipelines.run import run_pipeline
+from mlx_pipelines.trained import find_trained
+from mlx_pipelines.training_failure import explained
 from mlx_runtime.artifact import ArtifactError, verify
 from mlx_specs import layout
 from mlx_specs.artifact import ModelFile
@@ -27,12 +29,12 @@ Report = Callable[[str], None]
 
 def train_version(inputs: ModelVersionInputs, workspace: Path, report: Report) -> ModelVersionOutputs:
     """Trains, unless a version with this fingerprint is registered and its artifact verifies."""
-    known = find_fingerprint(workspace, inputs.home, inputs.model, inputs.fingerprint)
-    if known is not None and _usable(known, inputs, workspace):
-        report(f"version {known.version} has this fingerprint: nothing is trained")
-        return _outputs(inputs, workspace, known)
-    if known is not None and is_kept(_run_folder(inputs, workspace)):
-        return _package_again(inputs, workspace, known, report)
+    trained = find_trained(inputs, workspace)
+    if trained is not None and trained.packaged:
+        report(f"version {trained.registered.version} has this fingerprint: nothing is trained")
+        return _outputs(inputs, workspace, trained.registered)
+    if trained is not None:
+        return _package_again(inputs, workspace, trained.registered, report)
     features = inputs.features or contract.default_features(workspace / inputs.data.path, inputs)
     _run(inputs, features, workspace, report)
     return _read_back(inputs, features, workspace, report)
@@ -49,16 +51,6 @@ def repackage(inputs: ModelVersionInputs, old: ModelVersionOutputs, workspace: P
             hint="use the step mlx_pipelines.steps.package in the pipeline, or change the model so that it is trained again",
         )
     return _package_again(inputs, workspace, known, report)
-
-
-def _usable(known: Registered, inputs: ModelVersionInputs, workspace: Path) -> bool:
-    """Registered, packaged as asked, and its bytes are what they were."""
-    reference = known.reference()
-    try:
-        verify(workspace / reference.artifact, reference.artifact_digest)
-    except ArtifactError:
-        return False
-    return known.tags.get("mlx.package") == inputs.package
 
 
 def _package_again(inputs: ModelVersionInputs, workspace: Path, known: Registered, report: Report) -> ModelVersionOutputs:
@@ -79,10 +71,15 @@ def _run(inputs: ModelVersionInputs, features: list[str], workspace: Path, repor
     ir = workspace / inputs.ir
     if not ir.is_file():
         raise PipelineError(f"the compiled pipeline {inputs.ir} is not there", hint="mlx refresh, then apply: it is compiled again")
-    arguments = contract.arguments_for(pipeline_parameters(read_ir(ir)).keys(), contract.offered(inputs, features), inputs.arguments)
+    parameters = pipeline_parameters(read_ir(ir))
+    contract.refuse_what_is_ignored(inputs, parameters)
+    arguments = contract.arguments_for(parameters.keys(), contract.offered(inputs, features), inputs.arguments)
     folder = _run_folder(inputs, workspace)
-    run_pipeline(ir, arguments, folder, workspace=workspace, threads=inputs.cpu, memory=inputs.memory, report=report)
-    (folder / CODE).write_text(json.dumps(code_parts(inputs.entry, workspace, inputs.algorithm), indent=2) + "\n")
+    try:
+        run_pipeline(ir, arguments, folder, workspace=workspace, threads=inputs.cpu, memory=inputs.memory, gpus=inputs.gpu, report=report)
+    except StepFailed as failed:
+        raise explained(failed, workspace / inputs.data.path, features) from failed
+    (folder / CODE).write_text(json.dumps(code_parts(inputs.entry, workspace, *inputs.algorithms), indent=2) + "\n")
 
 
 def _read_back(inputs: ModelVersionInputs, features: list[str], workspace: Path, report: Report) -> ModelVersionOutputs:
@@ -100,14 +97,15 @@ def _register_left(inputs: ModelVersionInputs, features: list[str], workspace: P
             f"the pipeline {inputs.entry} ended without a packaged model in {folder}",
             hint="end it with mlx_pipelines.steps.package, or write the artifact to its parameter artifact_folder (mlx_runtime.artifact.write_artifact)",
         )
+    algorithm = {"algorithm": inputs.algorithm} if inputs.algorithm else {}
     params = {
-        "algorithm": inputs.algorithm, "seed": str(inputs.seed), "task": inputs.task, "target": inputs.target,
+        "seed": str(inputs.seed), "task": inputs.task, "target": inputs.target,
         "features": json.dumps(features), "split": json.dumps(inputs.split, sort_keys=True),
     }  # fmt: skip
     own = {name: str(value) for name, value in {**inputs.parameters, **inputs.arguments}.items()}
     return record_version(
         workspace, inputs.home, inputs.model, inputs.fingerprint, artifact=folder.as_posix(), run_folder=_run_folder(inputs, workspace),
-        package=inputs.package, params=params | own, provenance={"mlx.data_digest": inputs.data.digest, "mlx.code_digest": inputs.code_digest},
+        package=inputs.package, params=algorithm | params | own, provenance={"mlx.data_digest": inputs.data.digest, "mlx.code_digest": inputs.code_digest},
         about=inputs.about,
     )  # fmt: skip
 

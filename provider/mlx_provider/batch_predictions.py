@@ -23,7 +23,7 @@ class BatchPredictions:
 
     def planned(self, inputs: Values, old_outputs: Values | None) -> Values:
         """Where predictions stand is known while nothing is scored."""
-        if old_outputs and old_outputs.get("path") and not _scores(inputs, old_outputs):
+        if old_outputs and old_outputs.get("path") and not scores(inputs, old_outputs):
             return _kept(inputs, old_outputs)
         return dict(inputs)
 
@@ -40,7 +40,7 @@ class BatchPredictions:
     def update(self, id: str, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path, report: Report) -> Values:
         """Scores again where version, data or request changed."""
         asked = BatchPredictionsInputs.model_validate(inputs)
-        if _scores(inputs, old_outputs) or not old_outputs.get("path"):
+        if scores(inputs, old_outputs) or not old_outputs.get("path"):
             return _run(asked, workspace, report).wire()
         if inputs.get("about") != old_inputs.get("about"):
             _describe(asked, workspace)
@@ -52,16 +52,26 @@ class BatchPredictions:
         shutil.rmtree(workspace / layout.predictions(gone.home, gone.name, "").parent / gone.name, ignore_errors=True)
 
 
+def scores(inputs: Values, old_outputs: Values) -> bool:
+    """Whether predictions are due: `mlx run` asked for them, or with `trigger: apply` they are not of this version and these rows."""
+    missing = not old_outputs.get("path")
+    requested = bool(inputs.get("requested")) and (missing or old_outputs.get("requested") != inputs.get("requested"))
+    return requested or (inputs.get("trigger") == "apply" and (missing or _differs(inputs, old_outputs)))
+
+
+def is_scored(inputs: Values, old_outputs: Values, workspace: Path) -> bool:
+    """Whether the predictions that are there are of this version and these rows: asked for again, they are kept."""
+    path = old_outputs.get("path")
+    return bool(path) and not _differs(inputs, old_outputs) and (workspace / str(path)).is_file()
+
+
+def _differs(inputs: Values, old_outputs: Values) -> bool:
+    return any(old_outputs.get(key) != inputs.get(key) for key in SCORED_FROM)
+
+
 def _kept(inputs: Values, old_outputs: Values) -> Values:
     """The outputs of predictions that stay: they go on naming the version and the rows that they were made of."""
     return {**old_outputs, **inputs, **{key: old_outputs[key] for key in SCORED_FROM if key in old_outputs}}
-
-
-def _scores(inputs: Values, old_outputs: Values) -> bool:
-    requested = bool(inputs.get("requested")) and old_outputs.get("requested") != inputs.get("requested")
-    differs = any(old_outputs.get(key) != inputs.get(key) for key in SCORED_FROM)
-    turned_on = inputs.get("trigger") == "apply" and not old_outputs.get("path")
-    return requested or (inputs.get("trigger") == "apply" and (differs or turned_on))
 
 
 def _describe(asked: BatchPredictionsInputs, workspace: Path) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from mlx_provider.feature_registry import code_of
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
 from mlx_specs.resources import ModelServerInputs, ModelServerOutputs
@@ -15,8 +16,12 @@ class ModelServer:
     """id = the endpoint's name. Without a version it waits and says so."""
 
     def check(self, inputs: Values, workspace: Path) -> Values:
-        """Nothing is added."""
-        return ModelServerInputs.model_validate(inputs).wire()
+        """Adds the digest of the code of the on-demand functions that it calls."""
+        asked = ModelServerInputs.model_validate(inputs)
+        if asked.features is None:
+            return asked.wire()
+        code = code_of(asked.features.definitions, workspace, f"inference {asked.name!r}")
+        return asked.model_copy(update={"features": asked.features.model_copy(update={"code_digest": code})}).wire()
 
     def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path) -> Difference:
         """Everything is updated in place; a server that died is found here, without a refresh."""

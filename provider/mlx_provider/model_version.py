@@ -6,6 +6,7 @@ from pathlib import Path
 from mlx_pipelines.code import code_digest
 from mlx_pipelines.errors import PipelineError
 from mlx_provider.protocol import CheckError, Created, Difference, Report, ResourceError, Values, changed_inputs
+from mlx_provider.training_failure import forget_failure, record_failure
 from mlx_specs.resources import OUTSIDE_FINGERPRINT, UNKNOWN_DIGEST, ModelVersionInputs, ModelVersionOutputs, fingerprint
 
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "skl2onnx", "onnxruntime")
@@ -20,7 +21,7 @@ class ModelVersion:
         """Adds the digest of the code, the libraries where they matter, and the fingerprint where it can be known."""
         asked = ModelVersionInputs.model_validate(inputs)
         try:
-            code = code_digest(asked.entry, workspace, asked.algorithm)
+            code = code_digest(asked.entry, workspace, *asked.algorithms)
         except PipelineError as error:
             raise CheckError(f"model {asked.model!r}: {error}", field="entry", hint=error.hint) from error
         libraries = {name: metadata.version(name) for name in LIBRARIES} if "dependencies" in asked.retrain_on else {}
@@ -52,7 +53,9 @@ class ModelVersion:
         try:
             outputs = train_version(asked, workspace, report)
         except PipelineError as error:
+            record_failure(asked, error, workspace)
             raise ResourceError(f"model {asked.model!r}: {error}", hint=error.hint) from error
+        forget_failure(asked, workspace)
         return Created(asked.fingerprint, outputs.wire())
 
     def read(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> Values | None:

@@ -28,16 +28,26 @@ from mlx_provider.champion import Champion
 from mlx_provider.compiled_pipeline import CompiledPipeline
 from mlx_provider.dataset import PreparedDataset
 from mlx_provider.declared import Declared
+from mlx_provider.feature_registry import FeatureRegistry
+from mlx_provider.joined_dataset import JoinedDataset
 from mlx_provider.model_server import ModelServer, find_server
 from mlx_provider.model_version import ModelVersion
+from mlx_provider.online_features import OnlineFeatures
 from mlx_provider.protocol import CheckError, Created, Report, Resource, ResourceError, Values
+from mlx_provider.release import Release
+from mlx_provider.released_model import ReleasedModel
 from mlx_specs.resources import PACKAGE, PROVIDER_VERSION
 
 RESOURCES: Mapping[str, Resource] = {
     "mlx:index:PreparedDataset": PreparedDataset(),
+    "mlx:index:FeatureRegistry": FeatureRegistry(),
+    "mlx:index:OnlineFeatures": OnlineFeatures(),
+    "mlx:index:JoinedDataset": JoinedDataset(),
     "mlx:index:CompiledPipeline": CompiledPipeline(),
     "mlx:index:ModelVersion": ModelVersion(),
     "mlx:index:Champion": Champion(),
+    "mlx:index:Release": Release(),
+    "mlx:index:ReleasedModel": ReleasedModel(),
     "mlx:index:ModelServer": ModelServer(),
     "mlx:index:BatchPredictions": BatchPredictions(),
     "mlx:index:Declared": Declared(),
@@ -110,9 +120,11 @@ class MlxProvider(BlockingProvider):
         self._resource(request.urn).delete(request.resource_id, state, state, self.workspace)
 
     async def cancel(self) -> None:
-        """Gives up what takes long: a training starts again with the next apply."""
+        """Gives up what takes long: a training or a join starts again with the next apply."""
+        from mlx_features.shared import cancel_workers
         from mlx_pipelines.run import interrupt_runs
 
+        cancel_workers()
         interrupt_runs()
 
     def _resource(self, urn: str) -> Resource:

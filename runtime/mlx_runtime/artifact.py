@@ -54,6 +54,19 @@ def verify(folder: Path, digest: str) -> ModelFile:
         raise ArtifactError(f"{folder / MODEL_FILE} was written by another version of mlx", hint=AGAIN) from error
 
 
+def copy_artifact(source: Path, folder: Path, digest: str) -> bool:
+    """Copies an artifact, verified on both sides; False where it is there already. One caller at a time: what a killed one left is written over."""
+    if _verifies(folder, digest):
+        return False
+    verify(source, digest)
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(source, part)
+    verify(part, digest)
+    _replace(part, folder)
+    return True
+
+
 def digest_of(folder: Path) -> str:
     """The digest that an artifact's folder has now: sha256 of its manifest. Says nothing of the other files; see ``verify``."""
     return hashlib.sha256(_read(folder / MANIFEST_FILE)).hexdigest()
@@ -76,22 +89,25 @@ def _manifest_of(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _commit(temporary: Path, folder: Path, manifest: bytes) -> None:
     """The rename is the commit: a reader sees the old folder, the new one or none, never a half."""
-    if folder.is_dir() and _is_whole(folder, manifest):
-        return
+    if not _verifies(folder, hashlib.sha256(manifest).hexdigest()):
+        temporary.chmod(0o755)
+        _replace(temporary, folder)
+
+
+def _replace(temporary: Path, folder: Path) -> None:
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
     try:
         if folder.exists():
             folder.rename(old / "replaced")
-        temporary.chmod(0o755)
         temporary.rename(folder)
         _sync(folder.parent)
     finally:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_whole(folder: Path, manifest: bytes) -> bool:
+def _verifies(folder: Path, digest: str) -> bool:
     try:
-        verify(folder, hashlib.sha256(manifest).hexdigest())
+        verify(folder, digest)
     except ArtifactError:
         return False
     return True

@@ -8,8 +8,9 @@ str objects with None for null (NaN in a frame, where scikit-learn's imputers lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,19 @@ def to_array(values: pyarrow.Array | pyarrow.ChunkedArray, name: str) -> NDArray
     raise ColumnError(f"column '{name}' is {kind}: a model reads numbers, booleans, strings, timestamps and dates")
 
 
+def array_of(values: Sequence[Any], kind: str) -> NDArray:
+    """The array of plain Python values of a dataset's type, None for null: the same that ``to_array`` makes of them as Arrow."""
+    match kind:
+        case "string":
+            array = np.empty(len(values), dtype=object)
+            array[:] = values
+            return array
+        case "timestamp" | "date":
+            return np.array([np.nan if value is None else _seconds(value) for value in values], dtype=np.float64)
+        case _:
+            return np.array(values, dtype=np.float64)
+
+
 def missing(array: NDArray) -> NDArray:
     """Which values of a column are null."""
     if array.dtype != object:
@@ -77,6 +91,12 @@ def missing(array: NDArray) -> NDArray:
 def _with_nan(array: NDArray) -> NDArray:
     """SimpleImputer's missing value is NaN: it would take None for a category."""
     return array if array.dtype != object else np.where(missing(array), np.nan, array)
+
+
+def _seconds(value: date) -> float:
+    """Since 1970 in UTC; what has no offset is UTC."""
+    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _floats(values: pyarrow.Array | pyarrow.ChunkedArray) -> NDArray:

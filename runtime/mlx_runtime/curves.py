@@ -1,4 +1,4 @@
-"""What plots of a model are drawn from: ROC, precision and recall, calibration, confusion, residuals.
+"""What plots of a model are drawn from: ROC, precision and recall, calibration, confusion, residuals, error.
 
 Points only, thinned to what a picture shows; nothing here draws.
 """
@@ -28,7 +28,8 @@ def curves(task: str, labels: Any, predictions: pyarrow.Table | pyarrow.RecordBa
 
     Classification: ``confusion`` (rows = truth, in the order of ``classes``) and, for two classes with probabilities, ``roc``
     (false_positive_rate, true_positive_rate), ``precision_recall`` (recall, precision), ``calibration`` (predicted,
-    observed, rows). Otherwise ``residuals`` (predicted, residual) and ``predicted_actual`` (predicted, actual).
+    observed, rows). Otherwise ``residuals`` (predicted, residual), ``predicted_actual`` (predicted, actual) and
+    ``error_by_quantile`` (predicted, error, bias, rows: means over tenths of the rows, from the lowest predictions to the highest).
     """
     scored = read(task, labels, predictions, classes)
     if task != "classification":
@@ -74,4 +75,17 @@ def _regression(scored: Scored) -> dict[str, Curve]:
     return {
         "residuals": {"predicted": predicted.tolist(), "residual": (actual - predicted).tolist()},
         "predicted_actual": {"predicted": predicted.tolist(), "actual": actual.tolist()},
+        "error_by_quantile": _error_by_quantile(scored),
+    }
+
+
+def _error_by_quantile(scored: Scored) -> Curve:
+    """All rows, not the shown ones: a mean over few rows would tell of those rows."""
+    bins = [part for part in np.array_split(np.argsort(scored.label, kind="stable"), BINS) if len(part)]
+    error = scored.truth - scored.label
+    return {
+        "predicted": [float(scored.label[part].mean()) for part in bins],
+        "error": [float(np.abs(error[part]).mean()) for part in bins],
+        "bias": [float(error[part].mean()) for part in bins],
+        "rows": [len(part) for part in bins],
     }

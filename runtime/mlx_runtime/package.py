@@ -22,9 +22,11 @@ from mlx_runtime.engines import EngineError, Outputs
 from mlx_runtime.engines.native import PICKLE_FILE, SKOPS_FILE, native_outputs, trusted_types
 from mlx_runtime.engines.onnx import load_onnx
 from mlx_runtime.errors import RuntimeFailure
-from mlx_runtime.packaging.convert import ConversionError, Precision, parts, to_onnx
+from mlx_runtime.packaging.convert import Precision, parts, to_onnx
+from mlx_runtime.packaging.errors import ConversionError
 from mlx_runtime.packaging.parity import Parity, compare
 from mlx_runtime.packaging.probes import Probes, Rows, make_probes
+from mlx_runtime.packaging.texts import lowered_columns
 from mlx_runtime.scorer import output_tensors
 from mlx_runtime.signature import tensor_of
 from mlx_specs.artifact import Datatype, ModelFile, Tensor
@@ -94,7 +96,8 @@ def _compiled(estimator: Any, rows: Rows, probes: Probes, model: ModelFile, prec
     """The model.json of an ONNX graph that agrees with the estimator, or the reason why there is none."""
     described = model.model_copy(update={"engine": "onnx", "engine_file": ONNX_FILE, "outputs": _outputs(estimator, model, "FP32")})
     try:
-        graph = to_onnx(estimator, model.inputs, frame_of(_first(rows)), precision)
+        described = described.model_copy(update={"inputs": _lowered(model.inputs, lowered_columns(estimator))})
+        graph = _graph(estimator, model.inputs, rows, precision)
         (folder / ONNX_FILE).write_bytes(graph)
         parity = _parity(estimator, described, folder, rows, probes)
     except (ConversionError, EngineError) as error:
@@ -105,6 +108,19 @@ def _compiled(estimator: Any, rows: Rows, probes: Probes, model: ModelFile, prec
         return None, parity.reason
     record = parity.record() | {"probes": len(next(iter(probes.rows.values()))), "thresholds": probes.thresholds, "thresholds_total": probes.thresholds_total}
     return described.model_copy(update={"parity": record | {"precision": precision}}), ""
+
+
+def _graph(estimator: Any, inputs: list[Tensor], rows: Rows, precision: Precision) -> bytes:
+    """scikit-learn's estimators are converted; one of another library may know how to make its own graph."""
+    if not hasattr(estimator, "to_onnx"):
+        return to_onnx(estimator, inputs, frame_of(_first(rows)), precision)
+    if precision != PRECISIONS[0]:
+        raise ConversionError("it has one precision only")
+    return estimator.to_onnx(inputs)
+
+
+def _lowered(inputs: list[Tensor], columns: frozenset[str]) -> list[Tensor]:
+    return [tensor.model_copy(update={"lowercase": True}) if tensor.name in columns else tensor for tensor in inputs]
 
 
 def _parity(estimator: Any, model: ModelFile, folder: Path, rows: Rows, probes: Probes) -> Parity:
@@ -156,7 +172,9 @@ def _inputs(estimator: Any, data: pyarrow.Table, rows: Rows) -> list[Tensor]:
 
 
 def _narrowed(estimator: Any, tensor: Tensor, row: Rows) -> Tensor:
-    """Not nullable where a null makes the estimator fail; a closed set of categories where an unseen one does."""
+    """Not nullable where a null makes the estimator fail; finite where infinity does; a closed set of categories where an unseen one does."""
+    if tensor.datatype in ("FP32", "FP64"):
+        tensor = tensor.model_copy(update={"finite": not _predicts(estimator, row | {tensor.name: np.array([np.inf])})})
     null = np.array([None], dtype=object) if tensor.type == "string" else np.array([np.nan])
     nullable = tensor.nullable and _predicts(estimator, row | {tensor.name: null})
     if tensor.type != "string" or _predicts(estimator, row | {tensor.name: np.array(["a value never seen"], dtype=object)}):
@@ -171,7 +189,7 @@ def _predicts(estimator: Any, row: Rows) -> bool:
         warnings.simplefilter("ignore")
         try:
             estimator.predict(frame_of(row))
-        except Exception:  # an estimator may refuse a value in any way it likes
+        except Exception:  # broad: an estimator, also the user's own, may refuse a value in any way it likes
             return False
     return True
 

@@ -80,6 +80,10 @@ def check_values(tensor: Tensor, values: NDArray) -> None:
         nulls = np.flatnonzero(missing(values))
         if nulls.size:
             raise ScoreError(f"column '{tensor.name}' may not be null (row {nulls[0]})", rows=nulls.tolist())
+    if tensor.finite:
+        infinite = np.flatnonzero(np.isinf(values))
+        if infinite.size:
+            raise ScoreError(f"column '{tensor.name}' may not be infinite (row {infinite[0]})", rows=infinite.tolist())
     if tensor.categories is not None:
         known = {*tensor.categories, None}
         strange = [row for row, value in enumerate(values.tolist()) if value not in known]

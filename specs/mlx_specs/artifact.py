@@ -24,6 +24,10 @@ class Tensor(Wire):
     nullable: bool = True
     categories: list[str] | None = None
     """The only values that the model accepts; None: a value that it never saw is scored as well."""
+    finite: bool = False
+    """Whether infinity is refused: the model that was trained does not take it."""
+    lowercase: bool = False
+    """Whether the text is put into lower case, as Python does it, before it enters the graph."""
 
 
 class ModelFile(Wire):

@@ -28,6 +28,10 @@ Sql = Annotated[str, StringConstraints(min_length=1)]
 IMPORT_PATH_PATTERN = r"^[A-Za-z_][\w.]*[.:][A-Za-z_]\w*$"
 ImportPath = Annotated[str, StringConstraints(pattern=IMPORT_PATH_PATTERN)]
 
+ENTRY_PATTERN = r"^[A-Za-z_][\w.]*[:.][A-Za-z_]\w*$"
+Entry = Annotated[str, StringConstraints(pattern=ENTRY_PATTERN)]
+"""An import path, too; its pattern is spelt otherwise because words are found by it."""
+
 Cron = Annotated[str, AfterValidator(check_cron)]
 """Five fields: minute, hour, day of the month, month, day of the week; in UTC."""
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from mlx_specs.dataset import Dataset
 from mlx_specs.diagnostics import Diagnostic, diagnostic, did_you_mean, listing
 from mlx_specs.documents import Path
-from mlx_specs.feature_store import FeatureStore
+from mlx_specs.feature_services import Service, services_of
 from mlx_specs.graph import Graph, Node
 from mlx_specs.inference import Inference
 from mlx_specs.lineage import DatasetLineage, Lineage, LineageColumn, Problem, dataset_columns
@@ -35,17 +35,22 @@ class Columns:
         """The lineage of a dataset; None where there is no such dataset without problems."""
         return self._datasets.get(dataset)
 
+    @cached_property
+    def _services(self) -> dict[str, Service]:
+        return services_of(self.graph)
+
+    def service(self, name: str | None) -> Service | None:
+        """A feature service by its name."""
+        return self._services.get(name) if name is not None else None
+
 
 ColumnRule = Callable[[Columns], Iterator[Diagnostic]]
 
 
-def columns_hold(draught: Draught) -> Iterator[Diagnostic]:
-    """All rules about columns, on the objects that are in no cycle."""
-    nodes = tuple(node for node in draught.graph.objects if node.id not in draught.graph.cyclic)
-    graph = Graph(nodes)
-    columns = Columns(graph, dataset_columns(graph))
-    for rule in RULES:
-        yield from rule(columns)
+def columns_of(draught: Draught) -> Columns:
+    """What the rules look at: the objects that are in no cycle."""
+    graph = Graph(tuple(node for node in draught.graph.objects if node.id not in draught.graph.cyclic))
+    return Columns(graph, dataset_columns(graph))
 
 
 def steps_name_columns_that_exist(columns: Columns) -> Iterator[Diagnostic]:
@@ -71,7 +76,7 @@ def datasets_name_columns_that_exist(columns: Columns) -> Iterator[Diagnostic]:
         spec, known = node.object.spec, columns.of(node.object.metadata.name)
         yield from _exist(node, ("spec", "keys"), spec.keys, known)
         if spec.event_time is not None:
-            yield from _exists(node, ("spec", "eventTime"), spec.event_time, known)
+            yield from column_exists(node, ("spec", "eventTime"), spec.event_time, known)
         for index, check in enumerate(spec.checks):
             yield from _exist(node, ("spec", "checks", index, "columns"), check.columns or [], known)
 
@@ -84,7 +89,7 @@ def events_are_declared(columns: Columns) -> Iterator[Diagnostic]:
         for name, column in node.object.spec.columns.items():
             if column.available_at is not None and known is not None:
                 yield from _event(node, ("spec", "columns", name, "availableAt"), column.available_at, known)
-    for node, model in _models(columns.graph):
+    for node, model in models(columns.graph):
         data = columns.of(model.spec.data)
         if model.spec.predict_at is not None and data is not None:
             yield from _event(node, ("spec", "predictAt"), model.spec.predict_at, data)
@@ -99,10 +104,14 @@ def _event(node: Node, path: Path, text: str, dataset: DatasetLineage) -> Iterat
 
 def models_name_columns_that_exist(columns: Columns) -> Iterator[Diagnostic]:
     """A model's target and features are columns of its dataset, and the target is no feature."""
-    for node, model in _models(columns.graph):
+    for node, model in models(columns.graph):
         spec, data = model.spec, columns.of(model.spec.data)
-        yield from _exists(node, ("spec", "target"), spec.target, data)
-        yield from _exist(node, ("spec", "features"), spec.features or [], data)
+        yield from column_exists(node, ("spec", "target"), spec.target, data)
+        service = columns.service(spec.feature_service)
+        more = list(service.features) if service is not None else []
+        # Where the service is not known, the rule that it exists has spoken.
+        if spec.feature_service is None or service is not None:
+            yield from _exist(node, ("spec", "features"), spec.features or [], data, more, service.name if service is not None else "")
         for index, feature in enumerate(spec.features or []):
             if feature == spec.target:
                 yield node.problem(
@@ -112,7 +121,7 @@ def models_name_columns_that_exist(columns: Columns) -> Iterator[Diagnostic]:
 
 def models_see_no_future(columns: Columns) -> Iterator[Diagnostic]:
     """A model that predicts at a moment uses no column that is known only later."""
-    for node, model in _models(columns.graph):
+    for node, model in models(columns.graph):
         data = columns.of(model.spec.data)
         if model.spec.predict_at is None or data is None or data.columns is None:
             continue
@@ -172,11 +181,20 @@ def batches_fit_their_model(columns: Columns) -> Iterator[Diagnostic]:
         path: Path = ("spec", "batch", "input")
         if not known.keys:
             yield node.problem(path, "missing-field", f"{known.id} declares no keys, so predictions could not be told apart", "declare keys in the dataset")
-        missing = [name for name in _features_of(node.object, columns) if known.columns is not None and known.column(name) is None]
+        service = columns.service(node.object.spec.features)
+        given = list(service.features) if service is not None else []
+        used = _features_of(node.object, columns)
+        missing = [name for name in used if name not in given and known.columns is not None and known.column(name) is None]
         if missing:
-            yield node.problem(
-                path, "column", f"{known.id} lacks {listing(missing)}, which {node.object.spec.model} uses", f"it has {listing(_names(known) or ())}"
-            )
+            yield node.problem(path, "column", f"{known.id} lacks {listing(missing)}, which {node.object.spec.model} uses", _where_from(node, known, columns))
+
+
+def _where_from(node: Node, known: DatasetLineage, columns: Columns) -> str:
+    assert isinstance(node.object, Inference)
+    model = columns.graph.get(f"Model/{node.object.spec.model.partition('@')[0]}")
+    service = model.object.spec.feature_service if model is not None and isinstance(model.object, Model) else None
+    join = f"; write features: {service} to join its features" if service is not None and node.object.spec.features is None else ""
+    return f"it has {listing(_names(known) or ())}{join}"
 
 
 def _features_of(inference: Inference, columns: Columns) -> Sequence[str]:
@@ -186,7 +204,9 @@ def _features_of(inference: Inference, columns: Columns) -> Sequence[str]:
     spec, data = node.object.spec, columns.of(node.object.spec.data)
     if spec.features is not None:
         return spec.features
-    return [column.name for column in (data.columns or () if data is not None else ()) if column.name not in _not_features(node.object, columns)]
+    service = columns.service(spec.feature_service)
+    own = [column.name for column in (data.columns or () if data is not None else ()) if column.name not in _not_features(node.object, columns)]
+    return [*own, *(service.features if service is not None else ())]
 
 
 def monitors_name_columns_that_exist(columns: Columns) -> Iterator[Diagnostic]:
@@ -205,41 +225,29 @@ def monitors_name_columns_that_exist(columns: Columns) -> Iterator[Diagnostic]:
             yield from _exist(node, ("spec", "performance", "labels", "key"), labels.key, columns.of(labels.dataset))
 
 
-def feature_views_name_columns_that_exist(columns: Columns) -> Iterator[Diagnostic]:
-    """A feature view's features and its entities' join keys are columns of its dataset."""
-    for node in columns.graph.of_kind("FeatureStore"):
-        assert isinstance(node.object, FeatureStore)
-        spec = node.object.spec
-        for name, view in spec.feature_views.items():
-            known, path = columns.of(view.source), ("spec", "featureViews", name)
-            for feature in view.features:
-                yield from _exists(node, (*path, "features", feature), feature, known, key=True)
-            for feature in view.defaults:
-                if feature not in view.features:
-                    message = f"'{feature}' is no feature of this view{did_you_mean(feature, view.features)}"
-                    yield node.problem((*path, "defaults", feature), "column", message, f"the features are {listing(view.features)}", key=True)
-            for index, entity in enumerate(view.entities):
-                for key in spec.entities[entity].join_keys if entity in spec.entities else []:
-                    yield from _exists(node, (*path, "entities", index), key, known)
-
-
-def _models(graph: Graph) -> Iterator[tuple[Node, Model]]:
+def models(graph: Graph) -> Iterator[tuple[Node, Model]]:
+    """The models of a graph."""
     for node in graph.of_kind("Model"):
         assert isinstance(node.object, Model)
         yield node, node.object
 
 
-def _exist(node: Node, path: Path, names: Sequence[str], dataset: DatasetLineage | None) -> Iterator[Diagnostic]:
+def _exist(node: Node, path: Path, names: Sequence[str], dataset: DatasetLineage | None, more: Sequence[str] = (), service: str = "") -> Iterator[Diagnostic]:
+    """Each name is a column of the dataset, or one of ``more``, the features of a service."""
     for index, name in enumerate(names):
-        yield from _exists(node, (*path, index), name, dataset)
+        if name not in more:
+            yield from column_exists(node, (*path, index), name, dataset, more=more, why=f", and no feature in '{service}'" if service else "")
 
 
-def _exists(node: Node, path: Path, name: str, dataset: DatasetLineage | None, *, key: bool = False) -> Iterator[Diagnostic]:
+def column_exists(
+    node: Node, path: Path, name: str, dataset: DatasetLineage | None, *, key: bool = False, why: str = "", more: Sequence[str] = ()
+) -> Iterator[Diagnostic]:
+    """A problem at the path where lineage knows the dataset's columns, and this is none of them."""
     known = _names(dataset) if dataset is not None else None
     if dataset is None or known is None or name in known:
         return
-    message = f"{dataset.id} has no column '{name}'{did_you_mean(name, known)}"
-    yield node.problem(path, "column", message, f"it has {listing(known, 24)}", key=key)
+    message = f"{dataset.id} has no column '{name}'{why}{did_you_mean(name, (*known, *more))}"
+    yield node.problem(path, "column", message, f"it has {listing(known, 24)}" + (f"; the service has {listing(more, 24)}" if more else ""), key=key)
 
 
 def _names(dataset: DatasetLineage) -> list[str] | None:
@@ -254,5 +262,4 @@ RULES: tuple[ColumnRule, ...] = (
     models_see_no_future,
     batches_fit_their_model,
     monitors_name_columns_that_exist,
-    feature_views_name_columns_that_exist,
 )

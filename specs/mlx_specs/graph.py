@@ -5,14 +5,15 @@ first, then by kind and name.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mlx_specs.diagnostics import Diagnostic, Place, Severity
 from mlx_specs.documents import Document, Path
+from mlx_specs.feature_store import FeatureStore
 from mlx_specs.kinds import AnyObject
-from mlx_specs.references import references
+from mlx_specs.references import references, used_services
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def make_node(made: AnyObject, document: Document) -> Node:
 
 def make_graph(nodes: Iterable[Node]) -> Graph:
     """The graph of some nodes; references that lead nowhere are left to the rules."""
-    by_id = {node.id: node for node in nodes}
+    by_id = {node.id: node for node in _with_stores(list(nodes))}
     waiting = {id: sum(reference in by_id for reference in node.references) for id, node in by_id.items()}
     users: dict[str, list[str]] = {}
     for id, node in by_id.items():
@@ -85,6 +86,20 @@ def make_graph(nodes: Iterable[Node]) -> Graph:
     order = _order(waiting, users)
     cyclic = tuple(sorted(by_id.keys() - set(order)))
     return Graph(tuple(by_id[id] for id in (*order, *cyclic)), cyclic)
+
+
+def _with_stores(nodes: Sequence[Node]) -> Sequence[Node]:
+    """Whoever names a feature service refers to the store that has it."""
+    stores: dict[str, str] = {}
+    for node in sorted(nodes, key=lambda node: node.id):
+        for service in node.object.spec.feature_services if isinstance(node.object, FeatureStore) else ():
+            stores.setdefault(service, node.id)
+    return [_with_store(node, stores) for node in nodes] if stores else nodes
+
+
+def _with_store(node: Node, stores: Mapping[str, str]) -> Node:
+    more = {stores[service] for _, service in used_services(node.object) if service in stores}
+    return replace(node, references=tuple(sorted({*node.references, *more}))) if more else node
 
 
 def _order(waiting: dict[str, int], users: dict[str, list[str]]) -> Sequence[str]:

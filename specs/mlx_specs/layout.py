@@ -26,6 +26,16 @@ def dataset(home: str, name: str, content_digest: str) -> PurePosixPath:
     return PurePosixPath(home) / "datasets" / name / content_digest
 
 
+def features(home: str, store: str) -> PurePosixPath:
+    """A feature store: feature_store.yaml, registry.db, online.db and sources/DATASET.parquet."""
+    return PurePosixPath(home) / "features" / store
+
+
+def joined(home: str, consumer: str, content_digest: str) -> PurePosixPath:
+    """Rows with their features: data.parquet, manifest.json."""
+    return PurePosixPath(home) / "joined" / consumer / content_digest
+
+
 def pipeline(home: str, name: str, ir_digest: str) -> PurePosixPath:
     """The compiled pipeline."""
     return PurePosixPath(home) / "pipelines" / name / f"{ir_digest}.yaml"
@@ -39,6 +49,21 @@ def artifact(home: str, model: str, fingerprint: str) -> PurePosixPath:
 def run(home: str, model: str, fingerprint: str) -> PurePosixPath:
     """What a pipeline run leaves: its steps' artifacts and its log."""
     return PurePosixPath(home) / "runs" / model / fingerprint
+
+
+def training_failure(home: str, model: str) -> PurePosixPath:
+    """What is known of the model's last training, where it failed."""
+    return PurePosixPath(home) / "runs" / model / "failed.json"
+
+
+def release(home: str, release_digest: str) -> PurePosixPath:
+    """What a release has beside its models: release.json, compiled pipelines, the workspace's own code, manifest.json."""
+    return PurePosixPath(home) / "releases" / release_digest
+
+
+def last_failures(home: str) -> PurePosixPath:
+    """What the environment's last update failed at."""
+    return PurePosixPath(home) / "failed.json"
 
 
 def tracking(home: str) -> PurePosixPath:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from mlx_specs.base import Column, Compute, Cron, ImportPath, Name, Object, Strict
+from mlx_specs.candidates import Candidate, Search
 from mlx_specs.timeline import MomentText
 
 Task = Literal["classification", "regression", "timeSeries", "text", "vision"]
@@ -78,15 +79,31 @@ class ModelSpec(Strict):
     pipeline: Name = Field(description="The Pipeline that trains it.")
     data: Name = Field(description="The Dataset it learns from.")
     target: Column = Field(description="The column that is predicted.")
-    features: list[Column] | None = Field(default=None, description="The columns that it may use; left out: all but the target, the keys and the event time.")
+    feature_service: Name | None = Field(
+        default=None, description="The feature service whose features are joined to the rows of `data`, as of each row's event time."
+    )
+    features: list[Column] | None = Field(
+        default=None,
+        description="The columns that it may use, of the data and of the feature service; left out: all but the target, the keys and the event time.",
+    )
     predict_at: MomentText | None = Field(
         default=None,
         description="When predictions are made: an event of the dataset's timeline (booking), or an event and a delay (departure+10m). "
         "Columns known only later are refused.",
     )
     split: Split = Field(default=Split(), description="How rows are held out.")
-    algorithm: ImportPath = Field(description="A scikit-learn estimator class, or a function that returns an estimator or Pipeline, by import path.")
+    algorithm: ImportPath | None = Field(
+        default=None,
+        description="A scikit-learn estimator class, a function that returns an estimator or Pipeline, or a torch module, by import path; "
+        "left out where the pipeline's function has no parameter of this name.",
+    )
     parameters: dict[str, Any] = Field(default_factory=dict, description="The algorithm's parameters (hyperparameters).")
+    candidates: list[Candidate] = Field(
+        default_factory=list[Candidate],
+        description="Several algorithms instead of one: each is fitted on a part of the training rows and measured on the rest by the first criterion "
+        "of `success`; the best is fitted on all training rows.",
+    )
+    search: Search | None = Field(default=None, description="Searches parameters of the algorithm, or of one candidate; measured like candidates.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="The seed of everything random: splits and the estimator's random_state.")
     success: list[Success] = Field(
         default_factory=list[Success], description="Criteria that a version must meet to become champion; they also choose the plots."

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mlx_specs.base import Compute, ImportPath, Object, Strict
+from mlx_specs.base import Compute, Entry, Object, Strict
 
 
 class StepSpec(Strict):
@@ -16,7 +16,7 @@ class StepSpec(Strict):
 class PipelineSpec(Strict):
     """What a pipeline is made of."""
 
-    entry: ImportPath = Field(description="The KFP pipeline function as MODULE:FUNCTION; modules in kfp_pipelines/ of the workspace are found.")
+    entry: Entry = Field(description="The KFP pipeline function as MODULE:FUNCTION; modules in kfp_pipelines/ of the workspace are found.")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Values for the pipeline function's own parameters; they are part of the algorithm.")
     steps: dict[str, StepSpec] = Field(default_factory=dict, description="Compute by step name.")
 

@@ -15,6 +15,7 @@ from mlx_specs.yaml_reader import read
 
 MAX_BYTES = 10_000_000
 YAML_ENDINGS = (".yaml", ".yml")
+WRITE_AN_OBJECT = "write an object (apiVersion, kind, metadata, spec)"
 NOT_SPECS = frozenset({"schema", "__pycache__", "node_modules"})
 
 
@@ -62,6 +63,8 @@ def _read_yaml(workspace: Path, path: Path, reading: Reading) -> None:
     if file is None:
         return
     parsed, problems = read(file)
+    if not parsed and not problems:
+        _refuse_without_object(reading, file)
     reading.diagnostics += problems
     reading.complete &= not any(problem.code in ("yaml", "anchors") for problem in problems)
     reading.documents += [Document(file, each.value, each.node, each.offset) for each in parsed]
@@ -71,6 +74,8 @@ def _read_python(workspace: Path, path: Path, reading: Reading) -> None:
     file = _text(workspace, path, reading)
     if file is None:
         return
+    if all(line.lstrip()[:1] in ("", "#") for line in file.lines):
+        _refuse_without_object(reading, file)
     documents, problems = read_python(file, path)
     reading.diagnostics += problems
     reading.complete &= not problems
@@ -94,8 +99,13 @@ def _text(workspace: Path, path: Path, reading: Reading) -> File | None:
         line = content.count(b"\n", 0, error.start) + 1
         return _refuse(reading, file, f"the file is not UTF-8: byte 0x{content[error.start]:02x} on line {line}", "save it as UTF-8")
     if not text.strip():
-        return _refuse(reading, file, "the file is empty", "write an object (apiVersion, kind, metadata, spec), or delete the file")
+        return _refuse(reading, file, "the file is empty", f"{WRITE_AN_OBJECT}, or delete the file")
     return File(file.path, text)
+
+
+def _refuse_without_object(reading: Reading, file: File) -> None:
+    """What is commented out would be destroyed by the next apply: nobody should learn that from the plan."""
+    _refuse(reading, file, "the file has no object: nothing but comments", f"{WRITE_AN_OBJECT}, or delete the file")
 
 
 def _refuse(reading: Reading, file: File, message: str, hint: str = "") -> None:

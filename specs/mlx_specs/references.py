@@ -40,6 +40,17 @@ def references(made: AnyObject) -> list[Reference]:
     return list(_references(made))
 
 
+def used_services(made: AnyObject) -> list[tuple[Path, str]]:
+    """The feature services that an object names, with the path of the field; which store has them is the graph's to say."""
+    match made:
+        case Model() if made.spec.feature_service is not None:
+            return [(("spec", "featureService"), made.spec.feature_service)]
+        case Inference() if made.spec.features is not None:
+            return [(("spec", "features"), made.spec.features)]
+        case _:
+            return []
+
+
 def _references(made: AnyObject) -> Iterator[Reference]:
     match made:
         case Dataset():

@@ -25,12 +25,14 @@ def _parsed(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _text(value: dict[str, Any]) -> str:
+def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
 Parameters = Annotated[dict[str, Any], BeforeValidator(_parsed), PlainSerializer(_text, return_type=str)]
 """Travels as JSON text: a number in Pulumi's state is a double, and max_features=1 is not max_features=1.0."""
+ParameterList = Annotated[list[dict[str, Any]], BeforeValidator(_parsed), PlainSerializer(_text, return_type=str)]
+"""Several of them, as JSON text for the same reason."""
 
 
 class Wire(BaseModel):
@@ -130,6 +132,167 @@ class PreparedData(Wire):
     event_time: str | None = None
 
 
+class FeatureField(Wire):
+    """A feature or a key: its name and its type in a dataset's words."""
+
+    name: str
+    type: str
+
+
+class EntityDefinition(Wire):
+    """One entity of a feature store."""
+
+    name: str
+    join_key: str
+    type: str = "string"
+    description: str = ""
+
+
+class ViewDefinition(Wire):
+    """One feature view; lists are in the order in which people wrote them."""
+
+    name: str
+    source: str
+    """The dataset's name."""
+    event_time: str
+    created_time: str | None = None
+    entities: list[EntityDefinition]
+    features: list[FeatureField]
+    ttl: int = 0
+    """Seconds; 0: for ever."""
+    online: bool = True
+    push: bool = False
+    defaults: Parameters = Field(default_factory=dict)
+    about: About = About()
+
+
+class OnDemandDefinition(Wire):
+    """One on-demand view."""
+
+    name: str
+    function: str
+    folder: str = ""
+    """Where its module stands, relative to the workspace: in a pinned environment with the release; empty: feature_repo/."""
+    views: dict[str, list[str]] = Field(default_factory=dict)
+    """The features that it reads of each view; never empty lists."""
+    request: list[FeatureField] = Field(default_factory=list[FeatureField])
+    features: list[FeatureField]
+    defaults: Parameters = Field(default_factory=dict)
+    about: About = About()
+
+
+class ServiceDefinition(Wire):
+    """One feature service with the features that it takes, each view's list complete."""
+
+    name: str
+    views: dict[str, list[str]]
+    about: About = About()
+
+
+class FeatureDefinitions(Wire):
+    """A feature store, or the part of it that one service needs, with the views behind its on-demand views."""
+
+    views: list[ViewDefinition] = Field(default_factory=list[ViewDefinition])
+    on_demand: list[OnDemandDefinition] = Field(default_factory=list[OnDemandDefinition])
+    services: list[ServiceDefinition] = Field(default_factory=list[ServiceDefinition])
+
+
+class FeatureRegistryInputs(Wire):
+    """``mlx:index:FeatureRegistry``: create and update make Feast's registry hold just these definitions; id = the store's name."""
+
+    name: str
+    home: str
+    definitions: FeatureDefinitions
+    sources: dict[str, PreparedData] = Field(default_factory=dict)
+    """The prepared rows behind each dataset that a view reads, by the dataset's name."""
+    online_store: str = "sqlite"
+    offline_store: str = "duckdb"
+    code_digest: str = ""
+    """Filled in by check: over the functions of the on-demand views."""
+    about: About = About()
+
+
+class FeatureRegistryOutputs(FeatureRegistryInputs):
+    """HOME/features/NAME/ holds feature_store.yaml, registry.db and sources/DATASET.parquet."""
+
+    path: str = ""
+    """feature_store.yaml, relative to the workspace."""
+    registry_digest: str = ""
+    """Over what the registry says, whatever the order and times of writing."""
+    applied_digest: str = ""
+    """The same as the last apply left it; another digest now means that somebody changed the registry."""
+
+
+class OnlineFeaturesInputs(Wire):
+    """``mlx:index:OnlineFeatures``: create and update materialise the online views; id = the store's name."""
+
+    name: str
+    home: str
+    definitions: FeatureDefinitions
+    """Only the views that are served online."""
+    sources: dict[str, PreparedData] = Field(default_factory=dict)
+    trigger: Literal["apply", "manual"] = "apply"
+    mode: Literal["full", "incremental"] = "full"
+    start: str = ""
+    """ISO 8601; empty: from the first row."""
+    about: About = About()
+
+
+class OnlineFeaturesOutputs(OnlineFeaturesInputs):
+    """HOME/features/NAME/online.db"""
+
+    path: str = ""
+    rows: dict[str, int] = Field(default_factory=dict)
+    """Keys that the online store holds, by view."""
+    latest: dict[str, str] = Field(default_factory=dict)
+    """The latest event time of each view, ISO 8601."""
+    status: str = ""
+    """Materialised, or NotRun(manual)."""
+
+
+class JoinedDatasetInputs(Wire):
+    """``mlx:index:JoinedDataset``: create joins a service's features to rows, as of each row's event time; id = the consumer's name.
+
+    The consumer is a model or a batch inference; its rows keep their order, keys and columns.
+    """
+
+    name: str
+    home: str
+    store: str
+    definitions: FeatureDefinitions
+    """Of one service."""
+    sources: dict[str, PreparedData] = Field(default_factory=dict)
+    data: PreparedData
+    code_digest: str = ""
+    """Filled in by check: over the functions of the service's on-demand views."""
+    about: About = About()
+
+
+class JoinedDatasetOutputs(JoinedDatasetInputs):
+    """HOME/joined/NAME/CONTENT_DIGEST/data.parquet: the rows' columns, then the service's features."""
+
+    content_digest: str = ""
+    path: str = ""
+    rows: int = 0
+    columns: list[ColumnType] = Field(default_factory=list[ColumnType])
+    coverage: dict[str, float] = Field(default_factory=dict)
+    """By feature: the share of rows for which a value was found, before defaults."""
+
+
+class FeatureLookup(Wire):
+    """How a server completes requests from the online store."""
+
+    store: str
+    path: str
+    """online.db, relative to the workspace."""
+    project: str
+    definitions: FeatureDefinitions
+    """Of one service."""
+    event_time: str = ""
+    """The column that a request may carry to say which moment a row is about; else it is now."""
+    code_digest: str = ""
+
+
 class ModelVersionInputs(Wire):
     """``mlx:index:ModelVersion``: create trains; id = the fingerprint. Delete removes neither version nor run.
 
@@ -146,8 +309,14 @@ class ModelVersionInputs(Wire):
     target: str
     features: list[str] | None = None
     split: dict[str, Any]
-    algorithm: str
+    algorithm: str | None = None
     parameters: Parameters = Field(default_factory=dict)
+    candidates: ParameterList = Field(default_factory=list[dict[str, Any]])
+    """name, algorithm and parameters of each."""
+    search: Parameters = Field(default_factory=dict)
+    """As in the spec; empty: nothing is searched."""
+    judged_by: str = ""
+    """The metric that chooses among candidates and trials; empty where there is nothing to choose from."""
     seed: int = 0
     predict_at: str | None = None
     libraries: dict[str, str] = Field(default_factory=dict)
@@ -161,9 +330,21 @@ class ModelVersionInputs(Wire):
     retrain_on: list[str] = Field(default_factory=list)
     cpu: int | None = None
     memory: str | None = None
+    gpu: int | None = None
     about: About = About()
     fingerprint: str = ""
     """Filled in by check when everything it is made of is known."""
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The import paths of all that may be fitted."""
+        own = (self.algorithm,) if self.algorithm else ()
+        return (*own, *(str(candidate["algorithm"]) for candidate in self.candidates))
+
+    @property
+    def fits(self) -> int:
+        """How often a training fits: every candidate, every trial, and then the best."""
+        return len(self.candidates) + int(self.search.get("trials", 0)) + 1
 
 
 class ModelVersionOutputs(ModelVersionInputs):
@@ -219,6 +400,49 @@ class ChampionOutputs(ChampionInputs):
     reasons: list[str] = Field(default_factory=list)
 
 
+class ReleasedModelInputs(Wire):
+    """``mlx:index:ReleasedModel``: create registers a released version and points the alias to it; id = MODEL@ALIAS. Nothing is trained."""
+
+    model: str
+    alias: str = "champion"
+    home: str
+    fingerprint: str
+    artifact_digest: str
+    """The bytes stand in HOME/models/MODEL/FINGERPRINT; they are verified before they are registered."""
+    source: str
+    """The environment that it was promoted from."""
+    run: Parameters = Field(default_factory=dict)
+    """A ReleasedRun as JSON text: what was recorded of the training."""
+    about: About = About()
+    version: str = ""
+    """Filled in by check: its number in this environment's registry, or the next one."""
+
+
+class ReleasedModelOutputs(ReleasedModelInputs):
+    """``current`` is what the alias points to now; ``decided`` what it was left on: others mean that somebody moved it."""
+
+    current: Version = Version()
+    decided: str = ""
+    run_id: str = ""
+    engine: str = ""
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class ReleaseInputs(Wire):
+    """``mlx:index:Release``: what a pinned environment runs, so that its history can tell; id = the digest. Bytes are never deleted."""
+
+    environment: str
+    home: str
+    digest: str
+    pins: dict[str, Any]
+    source: str
+    serial: str = ""
+    by: str = ""
+    at: str = ""
+    rolled_back_from: str = ""
+    gates: dict[str, list[str]] = Field(default_factory=dict)
+
+
 class ModelServerInputs(Wire):
     """``mlx:index:ModelServer``: a server process that outlives the CLI; id = the endpoint's name."""
 
@@ -234,6 +458,8 @@ class ModelServerInputs(Wire):
     max_rows: int = 10_000
     cpu: int | None = None
     memory: str | None = None
+    features: FeatureLookup | None = None
+    """Where the features come from that a request does not carry; None: requests carry them all."""
     about: About = About()
 
 
@@ -284,7 +510,7 @@ class DeclaredInputs(Wire):
     about: About = About()
 
 
-NOT_IN_FINGERPRINT = frozenset({"home", "ir", "success", "package", "retrain_on", "cpu", "memory", "about", "fingerprint", "model"})
+NOT_IN_FINGERPRINT = frozenset({"home", "ir", "success", "package", "retrain_on", "cpu", "memory", "gpu", "about", "fingerprint", "model"})
 NOT_IN_DATA_FINGERPRINT = frozenset({"name", "path"})
 
 

@@ -5,16 +5,19 @@ those with problems of their own are not among them.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from mlx_specs.candidate_rules import RULES as CANDIDATE_RULES
 from mlx_specs.cluster import Cluster
-from mlx_specs.column_rules import columns_hold
+from mlx_specs.column_rules import RULES as COLUMN_RULES
+from mlx_specs.column_rules import columns_of
 from mlx_specs.dataset import Dataset, PrepareStep, SqlStep
 from mlx_specs.diagnostics import Diagnostic, did_you_mean, listing, there_are
 from mlx_specs.documents import Path
 from mlx_specs.environment import KubernetesTarget
-from mlx_specs.feature_store import FeatureStore
+from mlx_specs.feature_column_rules import RULES as FEATURE_COLUMN_RULES
+from mlx_specs.feature_rules import RULES as FEATURE_RULES
 from mlx_specs.graph import Node
 from mlx_specs.inference import Inference
 from mlx_specs.load import Draught
@@ -214,6 +217,14 @@ def the_cluster_exists(draught: Draught) -> Iterator[Diagnostic]:
         yield document.problem(("spec", "promotedFrom"), "reference", "an environment is not promoted from itself")
 
 
+def what_is_promoted_is_pinned(draught: Draught) -> Iterator[Diagnostic]:
+    """An environment that is promoted to is pinned: one that follows its registry makes its own versions."""
+    spec, document = draught.chosen.object.spec, draught.chosen.document
+    if spec.promoted_from is not None and spec.models != "pinned":
+        message = f"'promotedFrom' has no effect: {draught.chosen.name} follows its registry, so nothing is promoted to it"
+        yield document.problem(("spec", "promotedFrom"), "ignored-field", message, "write models: pinned, or leave promotedFrom out", key=True)
+
+
 def endpoints_have_ports_of_their_own(draught: Draught) -> Iterator[Diagnostic]:
     """Two endpoints of an environment do not ask for the same port."""
     taken: dict[int, str] = {}
@@ -223,55 +234,16 @@ def endpoints_have_ports_of_their_own(draught: Draught) -> Iterator[Diagnostic]:
             yield node.problem(("spec", "realtime", "port"), "duplicate", f"port {port} is asked for by {taken[port]}, too", "leave it out for a free one")
 
 
-def feature_stores_hold_together(draught: Draught) -> Iterator[Diagnostic]:
-    """A feature view names entities of its store and a dataset with an event time; a service names views and their features."""
-    for node, store in _of(draught, FeatureStore):
-        spec = store.spec
-        for name, view in spec.feature_views.items():
-            yield from _view_holds(node, ("spec", "featureViews", name), view.entities, spec.entities)
-            data = draught.graph.get(f"Dataset/{view.source}")
-            if data is not None and isinstance(data.object, Dataset) and data.object.spec.event_time is None:
-                message = f"a feature view needs 'eventTime' of Dataset/{view.source}, which has none"
-                yield node.problem(("spec", "featureViews", name, "source"), "missing-field", message, f"declare eventTime at {data.place}")
-        for name, service in spec.feature_services.items():
-            for view_name, features in service.views.items():
-                path: Path = ("spec", "featureServices", name, "views", view_name)
-                known = spec.feature_views.get(view_name)
-                if known is None:
-                    yield node.problem(path, "reference", f"there is no feature view '{view_name}'{did_you_mean(view_name, spec.feature_views)}", key=True)
-                    continue
-                yield from _features_exist(node, path, features, known.features)
-
-
-def _view_holds(node: Node, path: Path, entities: Sequence[str], names: Collection[str]) -> Iterator[Diagnostic]:
-    for index, entity in enumerate(entities):
-        if entity not in names:
-            yield node.problem((*path, "entities", index), "reference", f"there is no entity '{entity}'{did_you_mean(entity, names)}", there_are(names))
-
-
-def _features_exist(node: Node, path: Path, features: Sequence[str], names: Collection[str]) -> Iterator[Diagnostic]:
-    for index, feature in enumerate(features):
-        if feature not in names:
-            yield node.problem((*path, index), "reference", f"there is no feature '{feature}' in this view{did_you_mean(feature, names)}", there_are(names))
-
-
-def feature_services_exist(draught: Draught) -> Iterator[Diagnostic]:
-    """An inference completes its requests from a feature service of some feature store."""
-    services = [name for _, store in _of(draught, FeatureStore) for name in store.spec.feature_services]
-    for node, inference in _of(draught, Inference):
-        name = inference.spec.features
-        if name is not None and name not in services and draught.complete:
-            yield node.problem(
-                ("spec", "features"),
-                "reference",
-                f"there is no feature service '{name}'{did_you_mean(name, services)}",
-                there_are(services),
-            )
-
-
 def the_target_can_do_it(draught: Draught) -> Iterator[Diagnostic]:
     """What the environment's target cannot do is refused by name."""
     yield from refusals(draught.graph, draught.chosen.object, draught.chosen.document)
+
+
+def columns_hold(draught: Draught) -> Iterator[Diagnostic]:
+    """Columns exist where they are named, and nothing is used before it is known."""
+    columns = columns_of(draught)
+    for rule in (*COLUMN_RULES, *FEATURE_COLUMN_RULES):
+        yield from rule(columns)
 
 
 T = TypeVar("T")
@@ -294,9 +266,10 @@ RULES: tuple[Rule, ...] = (
     splits_by_time_have_a_time,
     pools_exist,
     the_cluster_exists,
+    what_is_promoted_is_pinned,
     endpoints_have_ports_of_their_own,
-    feature_stores_hold_together,
-    feature_services_exist,
+    *CANDIDATE_RULES,
+    *FEATURE_RULES,
     the_target_can_do_it,
     literal_secrets,
     columns_hold,

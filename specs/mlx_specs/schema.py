@@ -11,6 +11,7 @@ from pydantic_core import core_schema
 
 from mlx_specs.base import API_VERSION
 from mlx_specs.kinds import KINDS
+from mlx_specs.release import LOCK_KIND, Lock
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WHOLE_VARIABLE = {"type": "string", "pattern": r"^\$\{\s*var\.[^}\s]+\s*\}$"}
@@ -19,8 +20,8 @@ ANY_FILE = "mlx.json"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """The schemas by file name: one for each kind, and mlx.json for any object."""
-    return {ANY_FILE: any_object(), **{f"{kind}.json": schema(kind) for kind in KINDS}}
+    """The schemas by file name: one for each kind, mlx.json for any object, and that of a release's lock."""
+    return {ANY_FILE: any_object(), **{f"{kind}.json": schema(kind) for kind in KINDS}, f"{LOCK_KIND}.json": release_lock()}
 
 
 def files() -> dict[str, str]:
@@ -32,6 +33,11 @@ def schema(kind: str) -> dict[str, Any]:
     """The schema of one kind."""
     made = KINDS[kind].model_json_schema(by_alias=True, schema_generator=_Generator)
     return {"$schema": DIALECT, **_as_written(made, kind)}
+
+
+def release_lock() -> dict[str, Any]:
+    """The schema of stacks/ENV.lock.yaml: no variables are put into it."""
+    return {"$schema": DIALECT, **cast("dict[str, Any]", _tidy(Lock.model_json_schema(by_alias=True)))}
 
 
 def any_object() -> dict[str, Any]:

@@ -36,10 +36,8 @@ class Row:
 
 
 ON_A_CLUSTER = "leave it out here; an override sets it in an environment with a cluster"
-LATER = "leave it out for now"
 TABLE: tuple[Row, ...] = (
     Row("local", "Cluster", "", "deferred", "clusters are not created yet"),
-    Row("local", "FeatureStore", "", "deferred", "feature stores are not applied yet"),
     Row("local", "Monitor", "", "deferred", "monitors do not run yet"),
     Row("local", "Notebook", "", "deferred", "notebooks do not start yet"),
     Row("local", "Inference", "mode", "deferred", "streams do not run yet", values=("stream",)),
@@ -52,12 +50,12 @@ TABLE: tuple[Row, ...] = (
         "use target: {type: local}",
         values=("kubernetes",),
     ),
-    Row("any", "Environment", "models", "refused", "it needs releases, which are not made yet", "use models: follow", values=("pinned",)),
-    Row("any", "Environment", "promotedFrom", "refused", "nothing is promoted between environments yet", LATER),
-    Row("any", "Environment", "state.backend", "refused", "state is kept in a folder only", "use file://FOLDER"),
     Row("local", "Environment", "state.passphrase.kubernetes", "refused", "there is no Kubernetes to read a secret from", "use {env: NAME} or {file: PATH}"),
     Row("local", "Dataset", "schedule", "refused", "nothing runs by a schedule on this machine yet", "run mlx apply when the data changes"),
     Row("local", "Dataset", "source.url.kubernetes", "refused", "there is no Kubernetes to read a secret from", "use {env: NAME} or {file: PATH}"),
+    Row("local", "FeatureStore", "onlineStore.type", "refused", "features are served from a file on this machine", "use sqlite", values=("redis", "postgres")),
+    Row("local", "FeatureStore", "offlineStore.type", "refused", "there is no Spark to join features with", "use duckdb", values=("spark",)),
+    Row("local", "FeatureStore", "materialization.schedule", "refused", "nothing runs by a schedule on this machine yet", "use mlx features materialize"),
     Row("local", "Pipeline", "steps", "refused", "all steps of a pipeline share this machine", ON_A_CLUSTER),
     Row(
         "local",
@@ -69,10 +67,8 @@ TABLE: tuple[Row, ...] = (
         values=("timeSeries", "text", "vision"),
     ),
     Row("local", "Model", "retraining", "refused", "nothing is retrained by itself yet", "run mlx apply when the data changes"),
-    Row("local", "Model", "compute.gpu", "refused", "training uses no GPU yet", ON_A_CLUSTER, allowed=(0,)),
     Row("local", "Model", "compute.nodes", "refused", "training is not distributed yet", ON_A_CLUSTER, allowed=(1,)),
     Row("local", "Model", "compute.pool", "refused", "this machine has no node pools", ON_A_CLUSTER),
-    Row("local", "Inference", "features", "refused", "features are not looked up for requests yet", "send all features with the request"),
     Row("local", "Inference", "scaling", "refused", "an endpoint has exactly one process on this machine", ON_A_CLUSTER, allowed=(Scaling(),)),
     Row("local", "Inference", "compute.gpu", "refused", "scoring uses no GPU yet", ON_A_CLUSTER, allowed=(0,)),
     Row("local", "Inference", "compute.nodes", "refused", "scoring is not distributed yet", ON_A_CLUSTER, allowed=(1,)),
@@ -113,8 +109,6 @@ def _says(row: Row, made: AnyObject) -> bool:
     if row.field == "":
         return True
     value, default = _value(made.spec, row.field)
-    if row.field == "state.backend":
-        return not str(value).startswith("file://")
     return value in row.values if row.values else value != default and value not in row.allowed
 
 

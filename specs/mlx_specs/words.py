@@ -3,17 +3,18 @@
 A ValidationError and the document it is about enter; diagnostics with places leave. No text of pydantic passes through.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from mlx_specs.base import COLUMN_PATTERN, DURATION_PATTERN, IMPORT_PATH_PATTERN, NAME_PATTERN, QUANTITY
+from mlx_specs.base import COLUMN_PATTERN, DURATION_PATTERN, ENTRY_PATTERN, IMPORT_PATH_PATTERN, NAME_PATTERN, QUANTITY
 from mlx_specs.dataset import STEP_KEYS
-from mlx_specs.diagnostics import Diagnostic, did_you_mean, listing
+from mlx_specs.diagnostics import Diagnostic, did_you_mean, listing, nearest
 from mlx_specs.documents import Document, Path
 from mlx_specs.inference import MODEL_REF_PATTERN
+from mlx_specs.release import DIGEST_PATTERN
 from mlx_specs.secrets import MASK, find_secret
 from mlx_specs.shapes import Spot, follow
 from mlx_specs.variables import looks_like_variable
@@ -39,10 +40,12 @@ EXPECTED: Mapping[str, str] = {
 PATTERNS: Mapping[str, tuple[str, str]] = {
     NAME_PATTERN: ("a name of lower case letters, digits and '-', at most 40, starting with a letter", ""),
     COLUMN_PATTERN: ("a column's name of letters, digits and '_'", 'rename it in a sql step: select "{found}" as new_name'),
+    ENTRY_PATTERN: ("a pipeline function as MODULE:FUNCTION", "name the function under @dsl.pipeline, such as {found}:pipeline"),
     IMPORT_PATH_PATTERN: ("an import path such as package.module.Name or package.module:name", ""),
     DURATION_PATTERN: ("a duration such as 30s, 5m, 6h, 1d or 2w", ""),
     QUANTITY.pattern: ("a quantity such as 4Gi, 512Mi or 2", ""),
     MODEL_REF_PATTERN: ("a model and an alias such as delay@champion", ""),
+    DIGEST_PATTERN: ("a sha256 digest: 64 of the letters 0-9 and a-f", ""),
 }
 LIMITS: Mapping[str, tuple[str, str]] = {
     "greater_than": ("gt", "must be more than {}"),
@@ -61,7 +64,17 @@ def diagnose(error: ValidationError, model: type[BaseModel], document: Document,
     by_path: dict[Path, list[ErrorDetails]] = {}
     for details in error.errors(include_url=False):
         by_path.setdefault(_path(model, details), []).append(details)
-    return [_diagnose(path, details, model, document) for path, details in by_path.items() if path not in ignore]
+    misspelt = set(_misspelt(by_path, model))
+    return [_diagnose(path, details, model, document) for path, details in by_path.items() if path not in ignore and path not in misspelt]
+
+
+def _misspelt(by_path: Mapping[Path, list[ErrorDetails]], model: type[BaseModel]) -> Iterator[Path]:
+    """Missing fields that stand there under another name: the unknown field names them already."""
+    for path, (details, *_) in by_path.items():
+        if details["type"] == "extra_forbidden":
+            meant = nearest(_name(path), _known(follow(model, details["loc"][:-1])))
+            missing = by_path.get((*path[:-1], meant), []) if meant else []
+            yield from ((*path[:-1], str(meant)) for each in missing if each["type"] == "missing")
 
 
 def _path(model: type[BaseModel], details: ErrorDetails) -> Path:
@@ -107,7 +120,7 @@ Explained = tuple[str, str, str]
 
 
 def _extra(details: ErrorDetails, above: Spot, name: str) -> Explained:
-    known = [field for model in above.models for field in _field_names(model)]
+    known = _known(above)
     guess = did_you_mean(name, known)
     hint = "" if guess else f"the fields here are {listing(known, 24)}"
     for model in above.models:
@@ -115,6 +128,10 @@ def _extra(details: ErrorDetails, above: Spot, name: str) -> Explained:
         if not guess and spec is not None and isinstance(spec.annotation, type) and name in _field_names(spec.annotation):
             hint = f"'{name}' belongs under 'spec'"
     return "unknown-field", f"unknown field '{name}'{guess}", hint
+
+
+def _known(above: Spot) -> list[str]:
+    return [field for model in above.models for field in _field_names(model)]
 
 
 def _field_names(model: type[BaseModel]) -> list[str]:

@@ -13,6 +13,8 @@ import yaml
 from yaml._yaml import CParser
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from mlx_specs.class_weight import HINT as CLASS_WEIGHT_HINT
+from mlx_specs.class_weight import is_class_weight
 from mlx_specs.diagnostics import Diagnostic, File, Place, diagnostic
 
 MAX_DEPTH = 64
@@ -169,7 +171,8 @@ class _Construction:
         except _Stop:
             return None
 
-    def _value(self, node: Node, depth: int) -> Any:
+    def _value(self, node: Node, depth: int, name: str = "") -> Any:
+        """``name`` is the key that the value stands under."""
         self.budget -= 1
         if self.budget < 0:
             self._problem(node, "anchors", f"aliases blow up to more than {MAX_EXPANSION:,} values")
@@ -183,20 +186,20 @@ class _Construction:
             self._unknown_tag(node)
         if isinstance(node, SequenceNode):
             return [self._value(item, depth + 1) for item in node.value]
-        return self._mapping(cast("MappingNode", node), depth)
+        return self._mapping(cast("MappingNode", node), depth, name)
 
-    def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
+    def _mapping(self, node: MappingNode, depth: int, name: str) -> dict[str, Any]:
         values: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if is_merge(key_node):
                 merged |= self._merged(value_node, depth)
                 continue
-            key = self._key(key_node)
+            key = self._key(key_node, name)
             if key in values:
                 self._problem(key_node, "duplicate-key", f"duplicate key '{key}'", f"the first one is on line {self._first(node, key)}")
                 continue
-            values[key] = self._value(value_node, depth + 1)
+            values[key] = self._value(value_node, depth + 1, key)
         return {**merged, **values} if merged else values
 
     def _merged(self, node: Node, depth: int) -> dict[str, Any]:
@@ -210,12 +213,13 @@ class _Construction:
                 self._problem(each, "yaml", "'<<' merges maps, and this is none")
         return merged
 
-    def _key(self, node: Node) -> str:
+    def _key(self, node: Node, of: str) -> str:
         if not isinstance(node, ScalarNode):
             self._problem(node, "yaml", "a key must be text, found a list or a map")
             raise _Stop
         if node.tag == PLAIN and not isinstance(plain_scalar(node.value), str):
-            self._problem(node, "yaml", f"a key must be text, found {node.value or 'nothing'}", "put it in quotes")
+            hint = CLASS_WEIGHT_HINT if is_class_weight(of) else "put it in quotes"
+            self._problem(node, "yaml", f"a key must be text, found {node.value or 'nothing'}", hint)
         return cast("str", node.value)
 
     def _scalar(self, node: ScalarNode) -> Any:

@@ -1,14 +1,22 @@
 """Making it so, and unmaking it: apply, destroy, refresh, cancel. Every change goes through the host, under the stack's lock."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlx_engine.host import OnEvent, Op, Refused, Result, Stale, Step
-from mlx_stacks.changes import FieldChange, field_changes_of, id_of_urn
-from mlx_stacks.errors import Blocked, UserError
+from mlx_engine.host import Host, OnEvent, Op, Refused, Result, Stack, Stale, Step, UpdateFailed
+from mlx_engine.state.checkpoint import salt_of
+from mlx_engine.state.files import files_of
+from mlx_engine.state.lock import holders
+from mlx_features.shared import close_workers
+from mlx_provider.batch_predictions import scores
+from mlx_specs.resources import BatchPredictionsOutputs
+from mlx_stacks.changes import RESOURCES, FieldChange, field_changes_of, id_of_urn
+from mlx_stacks.errors import Blocked, StalePlan, UserError
 from mlx_stacks.guard import guard
+from mlx_stacks.last_failures import forget_failures, record_failures
+from mlx_stacks.notes import held_back
 from mlx_stacks.plan import Plan
 from mlx_stacks.program import program
+from mlx_stacks.status import GONE, GONE_ELSE
 from mlx_stacks.workspace import Workspace, open_host
 
 LOCK_TIMEOUT = 600.0
@@ -25,6 +33,23 @@ class Applied:
     waiting: tuple[str, ...]
     """Endpoints that wait for their first model."""
     seconds: float
+    batches: tuple["Batch", ...] = ()
+    """Batch inferences whose predictions were due."""
+    notes: tuple[str, ...] = ()
+    """What a person should know, and is not told again."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Predictions that were due in an apply, and are there."""
+
+    id: str
+    kept: bool
+    """Nothing was scored: those of the same version and the same rows were there already."""
+    path: str
+    """Relative to the workspace."""
+    rows: int
+    version: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +59,9 @@ class Drifted:
     id: str
     gone: bool
     changes: tuple[FieldChange, ...]
+    status: str = ""
+    """Of what is gone: the word and the detail that ``mlx status`` has for it."""
+    detail: str = ""
 
 
 def apply(
@@ -49,17 +77,39 @@ def apply(
         raise UserError(f"this plan is for {plan.project}/{plan.environment}, not {workspace.project}/{workspace.name}", hint="choose it with --env")
     host = open_host(workspace, lock_timeout=lock_timeout, message=message)
     requested = dict(plan.requested)
-    run = program(workspace.graph, workspace.environment, requested)
+    run = program(workspace.graph, workspace.environment, requested, workspace.released)
+    salt = _salt(host)
     try:
-        return _applied(host.up(run, on_event, guard=guard(plan), expected_serial=plan.serial))
-    except (Refused, Stale) as error:
+        result = host.up(run, on_event, guard=guard(plan, workspace.root), expected_serial=plan.serial)
+    except Stale as error:
+        raise StalePlan(str(error), hint=error.hint) from error
+    except Refused as error:
         raise Blocked(str(error), hint=error.hint) from error
+    except UpdateFailed as error:
+        record_failures(workspace, error.failures)
+        raise
+    finally:
+        close_workers()
+    forget_failures(workspace)
+    return _applied(result, first_secret_note(workspace.stack, salt, _salt(host)))
+
+
+def first_secret_note(stack: Stack, before: str, after: str) -> tuple[str, ...]:
+    """Said once for a state: with its first secret it gets a salt, and an empty passphrase hides nothing from who can read it."""
+    if before or not after or stack.passphrase:
+        return ()
+    return (f"the secrets of {stack.name} are encrypted with an empty passphrase: who can read the state can read them; state.passphrase sets another",)
 
 
 def destroy(workspace: Workspace, on_event: OnEvent, *, message: str = "mlx destroy", lock_timeout: float = LOCK_TIMEOUT) -> Result:
     """Removes every resource of the environment; refused when it is protected."""
     refuse_if_protected(workspace)
-    return open_host(workspace, lock_timeout=lock_timeout, message=message).destroy(on_event)
+    try:
+        result = open_host(workspace, lock_timeout=lock_timeout, message=message).destroy(on_event)
+    finally:
+        close_workers()
+    forget_failures(workspace)
+    return result
 
 
 def plan_destroy(workspace: Workspace, on_event: OnEvent) -> Result:
@@ -74,6 +124,11 @@ def refresh(workspace: Workspace, on_event: OnEvent, *, preview_only: bool = Fal
     return tuple(_drifted(step) for step in result.steps if step.op in (Op.REFRESH, Op.DELETE))
 
 
+def lock_holders(workspace: Workspace) -> tuple[str, ...]:
+    """Who holds the environment's lock now; both hosts keep it in the same files."""
+    return tuple(map(str, holders(files_of(workspace.stack))))
+
+
 def cancel(workspace: Workspace) -> str:
     """Removes the lock of an update that died elsewhere; says whose it was."""
     return open_host(workspace).cancel()
@@ -85,19 +140,28 @@ def refuse_if_protected(workspace: Workspace) -> None:
         raise Blocked(f"environment {workspace.name!r} is protected", hint=f"set protect: false in stacks/{workspace.name}.yaml and apply, then destroy")
 
 
-def _applied(result: Result) -> Applied:
+def _applied(result: Result, notes: tuple[str, ...]) -> Applied:
     judged = [step for step in result.changes if step.type == "mlx:index:Champion" and step.op is not Op.DELETE]
-    blocked = tuple(_verdict(step) for step in judged if step.new_outputs.get("passed") is False)
+    blocked = tuple(held_back(step) for step in judged if step.new_outputs.get("passed") is False)
     statuses = [(step.urn, str(step.new_outputs.get("status", ""))) for step in result.steps if step.op is not Op.DELETE]
     waiting = tuple(f"{id_of_urn(urn)}: {status}" for urn, status in statuses if status.startswith("WaitingForModel"))
-    return Applied(tuple(result.steps), blocked, waiting, result.duration)
+    return Applied(tuple(result.steps), blocked, waiting, result.duration, _batches(result), notes)
 
 
-def _verdict(step: Step) -> str:
-    reasons = "; ".join(str(reason) for reason in step.new_outputs.get("reasons", ()))
-    version: Mapping[str, str] = step.new_outputs.get("candidate", {})
-    return f"{id_of_urn(step.urn)}: version {version.get('version', '?')} stays a challenger: {reasons}"
+def _batches(result: Result) -> tuple[Batch, ...]:
+    due = [step for step in result.changes if step.type == "mlx:index:BatchPredictions" and step.op in (Op.CREATE, Op.UPDATE)]
+    made = [(step, BatchPredictionsOutputs.model_validate(step.new_outputs)) for step in due if scores(step.new_inputs, step.old_outputs)]
+    return tuple(
+        Batch(id_of_urn(step.urn), step.old_outputs.get("path") == now.path, now.path, now.rows, now.version.version) for step, now in made if now.path
+    )
+
+
+def _salt(host: Host) -> str:
+    """Empty while the state holds no secret."""
+    return salt_of(host.export_state()["deployment"])
 
 
 def _drifted(step: Step) -> Drifted:
-    return Drifted(id_of_urn(step.urn), step.op is Op.DELETE, () if step.op is Op.DELETE else field_changes_of(step.old_outputs, step.new_outputs))
+    if step.op is not Op.DELETE:
+        return Drifted(id_of_urn(step.urn), False, field_changes_of(step.old_outputs, step.new_outputs))
+    return Drifted(id_of_urn(step.urn), True, (), *GONE.get(step.type.removeprefix(RESOURCES), GONE_ELSE))

@@ -56,9 +56,21 @@ def id_of_urn(urn: str) -> str:
 def field_changes(component: Step) -> tuple[FieldChange, ...]:
     """What people changed in the object, as paths within its spec; metadata under ``metadata.``."""
     old, new = component.old_inputs, component.new_inputs
-    spec = _differences(old.get("spec", {}), new.get("spec", {}), "")
-    metadata = _differences(old.get("metadata", {}), new.get("metadata", {}), "metadata")
+    spec = differences(old.get("spec", {}), new.get("spec", {}), "")
+    metadata = differences(old.get("metadata", {}), new.get("metadata", {}), "metadata")
     return tuple(sorted((*spec, *metadata), key=lambda change: change.path))
+
+
+def differences(old: Any, new: Any, path: str) -> Iterator[FieldChange]:
+    """What differs between two values, as paths below ``path``."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        before, after = cast("Mapping[str, Any]", old), cast("Mapping[str, Any]", new)
+        for key in sorted(before.keys() | after.keys()):
+            yield from differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _differing_items(cast("list[Any]", old), cast("list[Any]", new), path)
+    elif old != new:
+        yield FieldChange(path, old, new)
 
 
 def has_unknown(value: Any) -> bool:
@@ -79,17 +91,6 @@ def _merged(steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(chosen.values())
 
 
-def _differences(old: Any, new: Any, path: str) -> Iterator[FieldChange]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        before, after = cast("Mapping[str, Any]", old), cast("Mapping[str, Any]", new)
-        for key in sorted(before.keys() | after.keys()):
-            yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
-    elif isinstance(old, list) and isinstance(new, list):
-        yield from _differing_items(cast("list[Any]", old), cast("list[Any]", new), path)
-    elif old != new:
-        yield FieldChange(path, old, new)
-
-
 def _differing_items(old: list[Any], new: list[Any], path: str) -> Iterator[FieldChange]:
     """Item by item; in lists of different lengths, what both begin and end with is left out before, so that an insertion is one item."""
     first, last = _shared_ends(old, new) if len(old) != len(new) else (0, 0)
@@ -101,7 +102,7 @@ def _differing_items(old: list[Any], new: list[Any], path: str) -> Iterator[Fiel
         elif index >= len(after):
             yield FieldChange(at, before[index], None)
         else:
-            yield from _differences(before[index], after[index], at)
+            yield from differences(before[index], after[index], at)
 
 
 def _shared_ends(old: list[Any], new: list[Any]) -> tuple[int, int]:
@@ -114,4 +115,4 @@ def _shared_ends(old: list[Any], new: list[Any]) -> tuple[int, int]:
 
 def field_changes_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[FieldChange, ...]:
     """What differs between two property maps."""
-    return tuple(_differences(old, new, ""))
+    return tuple(differences(old, new, ""))

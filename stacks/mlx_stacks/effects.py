@@ -1,9 +1,18 @@
-"""What a step means for data, models and endpoints: one small function a resource type, in one table."""
+"""What a step means for data, models and endpoints: one small function a resource type, in one table.
+
+What was made before and is kept (a trained version, a batch's predictions) is looked up in the workspace, by the plan and again
+by the guard of the apply, so that what is said is what is done. Reads only.
+"""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 
-from mlx_engine.host import Op, Step
+from mlx_engine.host import UNKNOWN, Op, Step
+from mlx_pipelines.trained import find_trained
+from mlx_provider.batch_predictions import is_scored, scores
+from mlx_specs.feature_definitions import without_about
+from mlx_specs.resources import FeatureDefinitions, ModelVersionInputs, Version
 from mlx_stacks.changes import has_unknown
 
 
@@ -30,53 +39,132 @@ def strongest(meanings: list[Meaning]) -> Meaning | None:
     return max(meanings, key=lambda meaning: STRENGTH[meaning[0]], default=None)
 
 
-def meaning(step: Step) -> Meaning:
-    """What a step of one of our resources means."""
-    return MEANINGS[step.type](step)
+def meaning(step: Step, root: Path) -> Meaning:
+    """What a step of one of our resources means in the workspace at ``root``."""
+    if is_taken_over(step):
+        return Effect.METADATA, UNTOUCHED.get(step.type, "metadata only")
+    return MEANINGS[step.type](step, root)
 
 
-def _dataset(step: Step) -> Meaning:
+def is_taken_over(step: Step) -> bool:
+    """Whether an update only takes new inputs over, and nothing is made of them."""
+    return step.op is Op.UPDATE and bool(step.changed) and top_level(step) <= ONLY_RECORDED.get(step.type, {"about"})
+
+
+def does_nothing(step: Step) -> bool:
+    """Whether a step only records what is asked for: also a batch inference whose predictions are not due."""
+    waits = step.type == "mlx:index:BatchPredictions" and step.op in (Op.CREATE, Op.UPDATE) and not scores(step.new_inputs, step.old_outputs)
+    return waits or is_taken_over(step)
+
+
+ONLY_RECORDED: Mapping[str, set[str]] = {
+    "mlx:index:BatchPredictions": {"about", "cpu", "memory"},
+    "mlx:index:OnlineFeatures": {"about", "mode"},
+    "mlx:index:ModelServer": set(),
+    "mlx:index:Declared": set(),
+}
+"""Inputs that are taken over without anything being done; for a type without a row it is what is said of the object."""
+UNTOUCHED: Mapping[str, str] = {"mlx:index:ModelVersion": "metadata only, no retrain", "mlx:index:FeatureRegistry": "metadata only, no retrain"}
+
+
+def _dataset(step: Step, root: Path) -> Meaning:
     if step.op in DELETES:
         return Effect.REPLACE_DATA, "the prepared rows are deleted"
-    if step.op is Op.CREATE:
-        return Effect.REPLACE_DATA, "prepare"
-    if top_level(step) <= {"about"}:
-        return Effect.METADATA, "metadata only"
-    return Effect.REPLACE_DATA, "prepare again"
+    return Effect.REPLACE_DATA, "prepare" if step.op is Op.CREATE else "prepare again"
 
 
-def _pipeline(step: Step) -> Meaning:
+def _registry(step: Step, root: Path) -> Meaning:
+    changed = top_level(step)
     if step.op in DELETES:
-        return Effect.REDEPLOY, "the compiled pipeline is deleted"
-    if top_level(step) <= {"about"} and step.op is not Op.CREATE:
-        return Effect.METADATA, "metadata only"
-    return Effect.REDEPLOY, "compile"
+        return Effect.REDEPLOY, "registry, online store and sources are removed"
+    if step.op is Op.CREATE:
+        return Effect.REDEPLOY, "register the features"
+    if changed & {"registryDigest", "path"}:
+        return Effect.REDEPLOY, "put the registry back"
+    if changed <= {"about", "definitions"} and _only_about(step):
+        return Effect.METADATA, "metadata only, no retrain"
+    return Effect.REDEPLOY, "register again"
 
 
-def _model_version(step: Step) -> Meaning:
+def _only_about(step: Step) -> bool:
+    """Whether definitions differ in nothing but descriptions, owners and tags."""
+    old, new = (without_about(FeatureDefinitions.model_validate(inputs.get("definitions", {}))) for inputs in (step.old_inputs, step.new_inputs))
+    return old == new
+
+
+def _online(step: Step, root: Path) -> Meaning:
+    if step.op in DELETES:
+        return Effect.REDEPLOY, "the online store is removed"
+    if step.new_inputs.get("trigger") == "manual":
+        return Effect.METADATA, "waits for mlx features materialize"
+    return Effect.REDEPLOY, "materialise" if step.op is Op.CREATE else "materialise again"
+
+
+def _joined(step: Step, root: Path) -> Meaning:
+    """The weakest: what the rows are for, a training or a batch, says what a join means."""
+    if step.op in DELETES:
+        return Effect.METADATA, "the joined rows are deleted"
+    return Effect.METADATA, "join the features" if step.op is Op.CREATE else "join the features again"
+
+
+def _pipeline(step: Step, root: Path) -> Meaning:
+    return Effect.REDEPLOY, "the compiled pipeline is deleted" if step.op in DELETES else "compile"
+
+
+def _model_version(step: Step, root: Path) -> Meaning:
     if step.op in DELETES:
         return Effect.METADATA, "registered versions and runs are kept"
+    if step.op is Op.CREATE or "fingerprint" in top_level(step):
+        return _reused(step, root) or (Effect.RETRAIN, _training(step))
+    return Effect.REDEPLOY, "package again, no retrain"
+
+
+def _training(step: Step) -> str:
+    fits = ModelVersionInputs.model_validate(step.new_inputs).fits
+    costs = f" ({fits} fits)" if fits > 1 else ""
     if step.op is Op.CREATE:
-        return Effect.RETRAIN, "train"
-    if "fingerprint" in top_level(step):
-        known = not has_unknown(step.new_inputs.get("fingerprint"))
-        return Effect.RETRAIN, "retrain" if known else "retrain unless the data comes out equal"
-    if "package" in top_level(step):
-        return Effect.REDEPLOY, "package again, no retrain"
-    return Effect.METADATA, "metadata only, no retrain"
+        return f"train{costs}"
+    return f"retrain unless the data comes out equal{costs}" if has_unknown(step.new_inputs.get("fingerprint")) else f"retrain{costs}"
 
 
-def _champion(step: Step) -> Meaning:
+def _reused(step: Step, root: Path) -> Meaning | None:
+    """A version that is trained already: nothing is trained, whatever it takes to bring it back."""
+    if step.new_inputs.get("fingerprint", UNKNOWN) == UNKNOWN:
+        return None
+    asked = ModelVersionInputs.model_validate(step.new_inputs)
+    trained = find_trained(asked, root)
+    if trained is None:
+        return None
+    again = "reused" if trained.packaged else "packaged again"
+    return Effect.REDEPLOY, f"version {trained.registered.version} ({asked.fingerprint[:8]}…) is already trained: {again}"
+
+
+def _champion(step: Step, root: Path) -> Meaning:
     if step.op in DELETES:
         return Effect.REDEPLOY, "the alias is removed"
-    if top_level(step) <= {"about"} and step.op is not Op.CREATE:
-        return Effect.METADATA, "metadata only"
     if "current" in top_level(step):
         return Effect.REDEPLOY, "the alias was moved by hand: put back"
     return Effect.METADATA, "judge the gates, no retrain"
 
 
-def _server(step: Step) -> Meaning:
+def _released_model(step: Step, root: Path) -> Meaning:
+    changed = top_level(step)
+    if step.op in DELETES:
+        return Effect.REDEPLOY, "the alias is removed; the released bytes are kept"
+    if step.op is Op.CREATE:
+        return Effect.REDEPLOY, "take over the released version, no retrain"
+    if changed & {"fingerprint", "artifactDigest", "home"}:
+        return Effect.REDEPLOY, "switch to the released version, no retrain"
+    if changed & {"current", "version"}:
+        return Effect.REDEPLOY, "the registry was changed by hand: put back"
+    return Effect.METADATA, "metadata only, no retrain"
+
+
+def _release(step: Step, root: Path) -> Meaning:
+    return Effect.METADATA, "the released bytes are kept" if step.op in DELETES else "record the release"
+
+
+def _server(step: Step, root: Path) -> Meaning:
     if step.op in DELETES:
         return Effect.REDEPLOY, "the endpoint is stopped"
     if step.op is Op.CREATE:
@@ -88,27 +176,46 @@ def _server(step: Step) -> Meaning:
         return Effect.REDEPLOY, "restart the endpoint"
     if "version" in changed:
         return Effect.REDEPLOY, "switch if the new version passes, no restart" if has_unknown(step.new_inputs.get("version")) else "switch versions, no restart"
+    if "features" in changed:
+        return Effect.REDEPLOY, "look features up anew, no restart"
     return Effect.METADATA, "reconfigure, no restart"
 
 
-def _batch(step: Step) -> Meaning:
+def _batch(step: Step, root: Path) -> Meaning:
+    """What the provider decides, said before: it scores, waits for a model or for `mlx run`, or leaves the predictions as they are."""
     if step.op in DELETES:
         return Effect.REDEPLOY, "the predictions are deleted"
-    if top_level(step) <= {"about", "cpu", "memory"} and step.op is not Op.CREATE:
-        return Effect.METADATA, "metadata only"
-    manual = step.new_inputs.get("trigger") == "manual" and "requested" not in top_level(step)
-    return (Effect.METADATA, "waits for mlx run") if manual else (Effect.REDEPLOY, "score" if step.op is Op.CREATE else "score again")
+    asked, made = step.new_inputs, step.old_outputs
+    if not scores(asked, made):
+        return Effect.METADATA, "waits for mlx run" if asked.get("trigger") == "manual" else "the predictions stay"
+    if not Version.model_validate(asked["version"]).exists:
+        return Effect.METADATA, "waits for its model"
+    if is_scored(asked, made, root):
+        return Effect.METADATA, "scored already: the predictions are kept"
+    return Effect.REDEPLOY, _scoring(step)
 
 
-def _declared(step: Step) -> Meaning:
+def _scoring(step: Step) -> str:
+    if not step.old_outputs.get("path"):
+        return "score"
+    other_rows = step.old_outputs.get("input") != step.new_inputs.get("input")
+    return "score again if the new version passes" if has_unknown(step.new_inputs.get("version")) and not other_rows else "score again"
+
+
+def _declared(step: Step, root: Path) -> Meaning:
     return Effect.METADATA, "no retrain, no restart"
 
 
-MEANINGS: Mapping[str, Callable[[Step], Meaning]] = {
+MEANINGS: Mapping[str, Callable[[Step, Path], Meaning]] = {
     "mlx:index:PreparedDataset": _dataset,
+    "mlx:index:FeatureRegistry": _registry,
+    "mlx:index:OnlineFeatures": _online,
+    "mlx:index:JoinedDataset": _joined,
     "mlx:index:CompiledPipeline": _pipeline,
     "mlx:index:ModelVersion": _model_version,
     "mlx:index:Champion": _champion,
+    "mlx:index:Release": _release,
+    "mlx:index:ReleasedModel": _released_model,
     "mlx:index:ModelServer": _server,
     "mlx:index:BatchPredictions": _batch,
     "mlx:index:Declared": _declared,

@@ -20,3 +20,7 @@ class Blocked(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class StalePlan(Blocked):
+    """Another update changed the state after the plan was made: plan again."""

@@ -1,5 +1,7 @@
 """Keeps an apply to its plan: stops before the first step that differs, or that means more than was shown."""
 
+from pathlib import Path
+
 from mlx_engine.host import Guard, Op, Refused, Step
 from mlx_stacks.changes import id_of_urn
 from mlx_stacks.effects import DELETES, STRENGTH, Effect, meaning
@@ -11,8 +13,8 @@ WEAKER = {Op.REPLACE: (Op.UPDATE,), Op.CREATE: (), Op.UPDATE: (), Op.DELETE: ()}
 """What may come out of an operation that was planned while something was unknown."""
 
 
-def guard(plan: Plan) -> Guard:
-    """A guard that refuses every step which the plan did not show."""
+def guard(plan: Plan, root: Path) -> Guard:
+    """A guard that refuses every step which the plan did not show for the workspace at ``root``."""
     planned = _one_each(plan.steps)
 
     def check(step: Step) -> None:
@@ -22,7 +24,7 @@ def guard(plan: Plan) -> Guard:
         if shown is None:
             raise Refused(f"{id_of_urn(step.urn) or step.urn}: {step.op} is not in the plan", hint="something changed since; plan again")
         _check_operation(step, shown)
-        _check_effect(step, shown)
+        _check_effect(step, shown, root)
 
     return check
 
@@ -44,9 +46,9 @@ def _check_operation(step: Step, shown: PlannedStep) -> None:
         raise Refused(f"{id_of_urn(step.urn)}: its inputs are not those of the plan", hint="something changed since; plan again")
 
 
-def _check_effect(step: Step, shown: PlannedStep) -> None:
+def _check_effect(step: Step, shown: PlannedStep, root: Path) -> None:
     if not shown.effect or not step.type.startswith("mlx:index:"):
         return
-    effect, text = meaning(step)
+    effect, text = meaning(step, root)
     if STRENGTH[effect] > STRENGTH[Effect(shown.effect)]:
         raise Refused(f"{id_of_urn(step.urn)}: the plan shows {shown.effect_text!r}, it would now be {text!r}", hint="plan again, and look at it again")

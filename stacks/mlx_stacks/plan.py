@@ -16,22 +16,30 @@ from mlx_pipelines.code import CODE, code_parts, explain_change
 from mlx_specs import layout
 from mlx_specs.graph import Graph
 from mlx_specs.resources import UNKNOWN_DIGEST, ModelVersionOutputs, digest
-from mlx_stacks.changes import COMPONENTS, FieldChange, ObjectSteps, by_object, field_changes
+from mlx_stacks.changes import RESOURCES, FieldChange, ObjectSteps, by_object
+from mlx_stacks.dropped import refuse_dropped
 from mlx_stacks.effects import Effect, meaning, strongest, top_level
 from mlx_stacks.errors import UserError
+from mlx_stacks.notes import notes
 from mlx_stacks.program import program
+from mlx_stacks.reached import changed_fields
 from mlx_stacks.workspace import Workspace, open_host
 
 FORMAT = 1
 CAUSES = {
     "sourceDigest": "the source has other rows",
     "codeDigest": "the pipeline's code changed",
+    "judgedBy": "its candidates are compared by another metric",
     "libraries": "library versions changed",
+    "registryDigest": "its registry was changed by hand",
+    "rows": "its online store lost rows",
     "pid": "its server is not running",
     "current": "its alias was moved by hand",
     "requested": "asked for by mlx run",
 }
 """Why a resource changes when nobody changed its object: by the input that differs."""
+ON_DEMAND = ("mlx:index:FeatureRegistry", "mlx:index:JoinedDataset")
+"""What has the code of on-demand functions among its inputs, not that of a pipeline."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,8 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     requested: tuple[tuple[str, str], ...] = ()
     """Objects that `mlx run` asked to run, with the moment."""
+    notes: tuple[str, ...] = ()
+    """What stays as it is and should be known: a version that its gates hold back, an environment without specs."""
     format: int = FORMAT
 
     @property
@@ -109,17 +119,18 @@ class Plan:
 
 
 def make_plan(workspace: Workspace, on_event: OnEvent, *, run: Mapping[str, str] | None = None) -> Plan:
-    """Previews the program and says what its steps mean."""
+    """Previews the program and says what its steps mean; raises ``Blocked`` where a feature would be dropped that a live version reads."""
     requested = dict(run or {})
-    result = open_host(workspace).preview(program(workspace.graph, workspace.environment, requested), on_event)
+    result = open_host(workspace).preview(program(workspace.graph, workspace.environment, requested, workspace.released), on_event)
+    refuse_dropped(result.steps, workspace.graph, workspace.root)
     return describe(workspace, result, requested)
 
 
 def describe(workspace: Workspace, result: Result, requested: Mapping[str, str]) -> Plan:
     """The plan that a preview's result amounts to."""
     grouped = by_object(result.steps)
-    objects = [_object_change(item) for item in grouped]
-    steps = tuple(_planned(step) for step in result.steps if step.op is not Op.SAME)
+    objects = [_object_change(item, workspace.root) for item in grouped]
+    steps = tuple(_planned(step, workspace.root) for step in result.steps if step.op is not Op.SAME)
     return Plan(
         workspace.project,
         workspace.name,
@@ -127,6 +138,7 @@ def describe(workspace: Workspace, result: Result, requested: Mapping[str, str])
         _with_causes(objects, grouped, workspace.graph, workspace.root),
         steps,
         tuple(sorted(requested.items())),
+        notes(workspace, result.steps),
     )
 
 
@@ -135,14 +147,14 @@ def input_digest(step: Step) -> str:
     return digest(_known(dict(step.new_inputs)))
 
 
-def _planned(step: Step) -> PlannedStep:
-    effect, text = meaning(step) if not step.type.startswith(COMPONENTS) and step.type.startswith("mlx:index:") else ("", "")
+def _planned(step: Step, root: Path) -> PlannedStep:
+    effect, text = meaning(step, root) if step.type.startswith(RESOURCES) else ("", "")
     return PlannedStep(step.urn, step.op, input_digest(step), _known(dict(step.new_inputs)) != dict(step.new_inputs), effect, text)
 
 
-def _object_change(item: ObjectSteps) -> ObjectChange:
-    changes = field_changes(item.component) if item.component.op is Op.UPDATE else ()
-    chosen = strongest([meaning(step) for step in item.children])
+def _object_change(item: ObjectSteps, root: Path) -> ObjectChange:
+    changes = changed_fields(item) if item.component.op in (Op.UPDATE, Op.SAME) else ()
+    chosen = strongest([meaning(step, root) for step in item.children])
     effect, text = chosen or (Effect.METADATA, "metadata only") if changes or item.children else ("", "")
     if not item.children and changes:
         text = "metadata only, no retrain" if item.id.startswith("Model/") else "metadata only"
@@ -205,6 +217,8 @@ def _weaker_causes(id: str, steps: ObjectSteps, graph: Graph, changed: set[str])
 
 def _causes(name: str, step: Step, root: Path) -> Sequence[str]:
     """The words for an input that differs; for the code of a trained version, the functions that changed."""
+    if name == "codeDigest" and step.type in ON_DEMAND:
+        return ["the code of its on-demand functions changed"]
     if name != "codeDigest" or step.type != "mlx:index:ModelVersion" or step.op is Op.CREATE:
         return [CAUSES[name]]
     old = ModelVersionOutputs.model_validate({**step.old_inputs, **step.old_outputs})
@@ -212,7 +226,7 @@ def _causes(name: str, step: Step, root: Path) -> Sequence[str]:
     if not trained.is_file():
         return [CAUSES[name]]
     new = ModelVersionOutputs.model_validate(step.new_inputs)
-    return explain_change(json.loads(trained.read_text()), code_parts(new.entry, root, new.algorithm)) or [CAUSES[name]]
+    return explain_change(json.loads(trained.read_text()), code_parts(new.entry, root, *new.algorithms)) or [CAUSES[name]]
 
 
 def _known(value: Any) -> Any:

@@ -5,9 +5,11 @@ from typing import assert_never
 
 from mlx_components.dataset import DatasetComponent
 from mlx_components.declared import DeclaredComponent
+from mlx_components.feature_store import FeatureStoreComponent
 from mlx_components.inference import InferenceComponent
 from mlx_components.model import ModelComponent
 from mlx_components.pipeline import PipelineComponent
+from mlx_components.release import ReleaseComponent, ReleasedModelComponent
 from mlx_engine.host import Program
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
@@ -21,6 +23,8 @@ from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
 from mlx_specs.support import deferral
+from mlx_stacks.pinned import Released
+from mlx_stacks.releases import released_code
 
 
 class Built:
@@ -28,22 +32,31 @@ class Built:
 
     def __init__(self) -> None:
         self.datasets: dict[str, DatasetComponent] = {}
+        self.stores: dict[str, FeatureStoreComponent] = {}
+        """By the names of the feature services that they have."""
         self.pipelines: dict[str, PipelineComponent] = {}
-        self.models: dict[str, ModelComponent] = {}
+        self.models: dict[str, ModelComponent | ReleasedModelComponent] = {}
 
 
-def program(graph: Graph, environment: Environment, run: Mapping[str, str]) -> Program:
-    """A program that declares every object of the graph, in order; ``run`` maps an object's id to the moment it was asked to run."""
+def program(graph: Graph, environment: Environment, run: Mapping[str, str], released: Released | None = None) -> Program:
+    """A program that declares every object of the graph, in order; ``run`` maps an object's id to the moment it was asked to run.
+
+    A pinned environment's program declares its release, and versions that were trained elsewhere.
+    """
+    if environment.spec.models == "pinned" and released is None:
+        raise ValueError("a pinned environment's program needs its release: program(graph, environment, run, workspace.released)")
 
     def declare_all() -> None:
         built = Built()
+        if released is not None and released.lock is not None:
+            ReleaseComponent(environment.metadata.name, home=Layout(environment.metadata.name).home, lock=released.lock)
         for node in graph.objects:
-            _declare(node, environment, built, run.get(node.id))
+            _declare(node, environment, built, run.get(node.id), released)
 
     return declare_all
 
 
-def _declare(node: Node, environment: Environment, built: Built, requested: str | None) -> None:
+def _declare(node: Node, environment: Environment, built: Built, requested: str | None, released: Released | None) -> None:
     home, protect = Layout(environment.metadata.name).home, environment.spec.protect
     reason = deferral(node.object, environment.spec.target.type)
     match node.object:
@@ -52,14 +65,23 @@ def _declare(node: Node, environment: Environment, built: Built, requested: str 
             built.datasets[dataset.metadata.name] = DatasetComponent(dataset, home=home, inputs=inputs, protect=protect)
         case Pipeline() as pipeline:
             built.pipelines[pipeline.metadata.name] = PipelineComponent(pipeline, home=home)
+        case Model() as model if released is not None and released.lock is not None:
+            name, lock = model.metadata.name, released.lock
+            run = released.file.runs[name]
+            built.models[name] = ReleasedModelComponent(model, home=home, pin=lock.models[name], run=run, source=lock.promoted_from, protect=protect)
         case Model() as model:
             data, pipeline = built.datasets[model.spec.data], built.pipelines[model.spec.pipeline]
-            built.models[model.metadata.name] = ModelComponent(model, home=home, data=data, pipeline=pipeline, protect=protect)
+            store = built.stores.get(model.spec.feature_service or "")
+            built.models[model.metadata.name] = ModelComponent(model, home=home, data=data, pipeline=pipeline, features=store, protect=protect)
         case Inference() as inference:
             served = built.models.get(inference.spec.model.split("@")[0])
-            InferenceComponent(inference, home=home, model=served, datasets=built.datasets, requested=requested, deferral=reason)
-        case FeatureStore() as store:
-            DeclaredComponent(store, store.kind, reason or "", protect=protect)
+            store = built.stores.get(inference.spec.features or "")
+            InferenceComponent(inference, home=home, model=served, datasets=built.datasets, features=store, requested=requested, deferral=reason)
+        case FeatureStore() as features:
+            name = features.metadata.name
+            code = released_code(home, released.lock.release, name) if released is not None and released.lock is not None else ""
+            component = FeatureStoreComponent(features, home=home, datasets=built.datasets, code=code, protect=protect)
+            built.stores |= dict.fromkeys(features.spec.feature_services, component)
         case Cluster() | Monitor() | Notebook() as other:
             DeclaredComponent(other, other.kind, reason or "")
         case Environment():

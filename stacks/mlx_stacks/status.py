@@ -1,45 +1,62 @@
 """What there is: each object's status from the state, and what only looking can tell (is the server alive?). Reads only."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any, cast
 
+from mlx_pipelines.leaderboard import read_leaderboard
 from mlx_specs import layout
+from mlx_specs.inference import Inference
 from mlx_specs.resources import (
     BatchPredictionsOutputs,
     ChampionOutputs,
     CompiledPipelineOutputs,
     DeclaredInputs,
+    FeatureRegistryOutputs,
     ModelServerOutputs,
     ModelVersionOutputs,
+    OnlineFeaturesOutputs,
     PreparedDatasetOutputs,
 )
 from mlx_stacks.changes import COMPONENTS, RESOURCES
+from mlx_stacks.last_training import with_last_training
+from mlx_stacks.object_status import ObjectStatus
+from mlx_stacks.status_release import release_status, released_model, unreleased_status, with_unreleased
 from mlx_stacks.workspace import Workspace, open_host
 
 Values = Mapping[str, Any]
 
-
-@dataclass(frozen=True)
-class ObjectStatus:
-    """One object: a word for how it is, and figures worth seeing."""
-
-    id: str
-    status: str
-    detail: str = ""
-    fields: Values = field(default_factory=lambda: dict[str, Any]())
+GONE = {
+    "PreparedDataset": ("Missing", "its prepared rows are gone"),
+    "FeatureRegistry": ("Missing", "its registry is gone"),
+    "OnlineFeatures": ("Missing", "its online store is gone"),
+    "JoinedDataset": ("Missing", "its rows with features are gone"),
+    "CompiledPipeline": ("Missing", "its compiled file is gone"),
+    "ModelVersion": ("Missing", "its packaged model is gone, or its bytes are not those of its digest"),
+    "Champion": ("Missing", "its alias is gone"),
+    "ReleasedModel": ("Missing", "the released version is gone or damaged"),
+    "Release": ("Missing", "its record is gone"),
+    "ModelServer": ("Stopped", "the server is not running"),
+    "BatchPredictions": ("Missing", "its predictions are gone"),
+}
+"""What is said of a resource that is no longer there, by type: the same words in `mlx status` and in `mlx refresh`."""
+GONE_ELSE = ("Missing", "it is gone")
+MADE_BY = {"Dataset": "PreparedDataset", "FeatureStore": "FeatureRegistry", "Pipeline": "CompiledPipeline", "Model": "ModelVersion"}
+"""The resource that stands for an object of a kind; an Inference's depends on its mode."""
 
 
 def status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
     """Every declared object in order, then what is in state but no longer declared."""
-    recorded = _recorded(open_host(workspace).export_state())
+    recorded = recorded_by_object(open_host(workspace).export_state())
     declared = [node.id for node in workspace.graph.objects if not node.id.startswith("Environment/")]
-    known = [_status(workspace, id, recorded.get(id)) for id in declared]
+    known = [with_last_training(workspace, _status(workspace, id, recorded.get(id))) for id in declared]
     broken = any(problem.severity == "error" for problem in workspace.warnings)
-    return (*known, *(_undeclared(id, broken=broken) for id in sorted(recorded.keys() - set(declared))))
+    release, beyond = release_status(workspace, recorded), unreleased_status(workspace, declared)
+    left = sorted(recorded.keys() - set(declared) - {each.id for each in release})
+    return (*release, *(with_unreleased(workspace, each) for each in known), *beyond, *(_undeclared(id, broken=broken) for id in left))
 
 
-def _recorded(exported: Values) -> dict[str, dict[str, Values]]:
+def recorded_by_object(exported: Values) -> dict[str, dict[str, Values]]:
     """The outputs of each object's resources, by type."""
     resources = cast("list[dict[str, Any]]", cast("Values", exported.get("deployment", exported)).get("resources", []))
     ids = {item["urn"]: f"{item['type'].removeprefix(COMPONENTS)}/{item['urn'].split('::')[-1]}" for item in resources if item["type"].startswith(COMPONENTS)}
@@ -51,13 +68,27 @@ def _recorded(exported: Values) -> dict[str, dict[str, Values]]:
 
 
 def _status(workspace: Workspace, id: str, resources: dict[str, Values] | None) -> ObjectStatus:
-    if not resources:
+    if resources is None:
         return ObjectStatus(id, "NotApplied", "declared, not applied yet")
+    if not resources:  # an apply did not finish, or a refresh found nothing
+        return _gone(id, _made_by(workspace, id), "`mlx apply` brings it back")
     for type, say in STATUSES.items():
         if type in resources:
             said = say(workspace, id, resources)
             return replace(said, fields={**said.fields, **(resources[type].get("about") or {})})
     return ObjectStatus(id, "Incomplete", "its last apply did not finish; apply again")
+
+
+def _gone(id: str, type: str, help: str, shown: Values | None = None) -> ObjectStatus:
+    word, what = GONE.get(type, GONE_ELSE)
+    return ObjectStatus(id, word, f"{what}; {help}", shown or {})
+
+
+def _made_by(workspace: Workspace, id: str) -> str:
+    node = workspace.graph.get(id)
+    if node and isinstance(node.object, Inference):
+        return {"realtime": "ModelServer", "batch": "BatchPredictions"}.get(node.object.spec.mode, "")
+    return MADE_BY.get(id.split("/")[0], "")
 
 
 def _undeclared(id: str, *, broken: bool) -> ObjectStatus:
@@ -70,8 +101,27 @@ def _dataset(workspace: Workspace, id: str, resources: dict[str, Values]) -> Obj
     detail = f"{now.rows:,} rows" + (f", {now.rejected:,} rejected" if now.rejected else "") + (f", {len(now.warnings)} warnings" if now.warnings else "")
     shown = {"rows": now.rows, "rejected": now.rejected, "digest": now.content_digest, "path": now.path, "warnings": list(now.warnings)}
     if not (workspace.root / now.path).is_file():
-        return ObjectStatus(id, "Missing", f"{now.path} is gone; `mlx refresh`, then apply", shown)
+        return _gone(id, "PreparedDataset", "`mlx apply` prepares them again", shown)
     return ObjectStatus(id, "Ready", detail, shown)
+
+
+def _feature_store(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
+    registry = FeatureRegistryOutputs.model_validate(resources["FeatureRegistry"])
+    views, services = len(registry.definitions.views) + len(registry.definitions.on_demand), len(registry.definitions.services)
+    counts = f"{views} view{'' if views == 1 else 's'}, {services} service{'' if services == 1 else 's'}"
+    shown = {"path": registry.path, "registry": registry.registry_digest, "views": views, "services": services}
+    if not (workspace.root / registry.path).is_file():
+        return _gone(id, "FeatureRegistry", "`mlx apply` brings it back", shown)
+    if "OnlineFeatures" not in resources:
+        return ObjectStatus(id, "Incomplete", "registered, not materialised; apply again", shown)
+    online = OnlineFeaturesOutputs.model_validate(resources["OnlineFeatures"])
+    latest = max(online.latest.values(), default="")
+    shown |= {"online": online.path, "rows": dict(online.rows), "latest": dict(online.latest), "status": online.status}
+    if online.status.startswith("NotRun"):
+        return ObjectStatus(id, "Ready", f"{counts}; the online store waits for mlx features materialize", shown)
+    if not (workspace.root / online.path).is_file():
+        return _gone(id, "OnlineFeatures", "`mlx apply` brings it back", shown)
+    return ObjectStatus(id, "Ready", f"{counts}; {sum(online.rows.values()):,} keys online" + (f", latest {latest}" if latest else ""), shown)
 
 
 def _pipeline(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
@@ -88,12 +138,19 @@ def _model(workspace: Workspace, id: str, resources: dict[str, Values]) -> Objec
     shown: dict[str, Any] = {
         "version": version.version, "champion": champion.current.version, "metrics": metrics, "engine": version.engine,
         "fingerprint": version.fingerprint, "artifact": version.artifact, "run": version.run_id, "reasons": list(champion.reasons),
+        **_leaderboard(workspace, version),
     }  # fmt: skip
     figures = ", ".join(f"{name} {metrics[name]}" for name in _told(version) if name in metrics)
     if champion.passed:
         return ObjectStatus(id, "Ready", f"version {version.version} is champion; {figures}", shown)
     standing = f"version {champion.current.version} stays champion" if champion.current.exists else "no champion yet"
     return ObjectStatus(id, "Challenger", f"version {version.version} did not pass: {'; '.join(champion.reasons)}; {standing}", shown)
+
+
+def _leaderboard(workspace: Workspace, version: ModelVersionOutputs) -> dict[str, Any]:
+    """All that was tried before the version was fitted, the best first; nothing where there was one algorithm only."""
+    board = read_leaderboard(workspace.root / layout.run(version.home, version.model, version.fingerprint))
+    return {"leaderboard": asdict(board)} if board else {}
 
 
 def _told(version: ModelVersionOutputs) -> list[str]:
@@ -108,7 +165,7 @@ def _server(workspace: Workspace, id: str, resources: dict[str, Values]) -> Obje
     running = find(workspace.root / layout.endpoint(now.home, now.name))
     shown = {"url": now.url, "version": now.version.version, "model": f"{now.model}@{now.alias}", "pid": now.pid}
     if running is None:
-        return ObjectStatus(id, "Stopped", "the server is not running; `mlx apply` starts it again", shown)
+        return _gone(id, "ModelServer", "`mlx apply` starts it again", shown)
     detail = f"{running.url} serves {now.model} version {now.version.version}" if now.version.exists else f"{running.url}"
     return ObjectStatus(id, now.status, detail, {**shown, "url": running.url, "pid": running.pid})
 
@@ -116,6 +173,8 @@ def _server(workspace: Workspace, id: str, resources: dict[str, Values]) -> Obje
 def _batch(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
     now = BatchPredictionsOutputs.model_validate(resources["BatchPredictions"])
     shown = {"path": now.path, "rows": now.rows, "version": now.version.version}
+    if now.path and not (workspace.root / now.path).is_file():
+        return _gone(id, "BatchPredictions", "`mlx refresh`, then `mlx apply`: a plan does not look for them", shown)
     detail = f"{now.rows:,} rows by version {now.version.version} in {now.path}" if now.path else ""
     return ObjectStatus(id, now.status, detail, shown)
 
@@ -127,8 +186,10 @@ def _declared(workspace: Workspace, id: str, resources: dict[str, Values]) -> Ob
 
 STATUSES: Mapping[str, Callable[[Workspace, str, dict[str, Values]], ObjectStatus]] = {
     "PreparedDataset": _dataset,
+    "FeatureRegistry": _feature_store,
     "CompiledPipeline": _pipeline,
     "ModelVersion": _model,
+    "ReleasedModel": released_model,
     "ModelServer": _server,
     "BatchPredictions": _batch,
     "Declared": _declared,

@@ -11,14 +11,14 @@ import yaml
 from mlx_engine.host import Host, Options, Stack
 from mlx_specs.base import SecretRef
 from mlx_specs.diagnostics import Diagnostic
-from mlx_specs.environment import Environment
+from mlx_specs.environment import FILE_BACKEND, Environment
 from mlx_specs.graph import Graph
 from mlx_specs.layout import Layout, find_workspace
 from mlx_specs.load import drafted
 from mlx_stacks.check import check_workspace
 from mlx_stacks.errors import UserError
+from mlx_stacks.pinned import Released, pinned
 
-FILE_BACKEND = "file://"
 PROJECT_NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,100}")
 """What Pulumi takes as a project's name; it becomes a folder of the state."""
 
@@ -32,6 +32,8 @@ class Workspace:
     environment: Environment
     graph: Graph
     warnings: tuple[Diagnostic, ...]
+    released: Released | None = None
+    """What a pinned environment runs; None where the registry's alias is followed."""
 
     @property
     def name(self) -> str:
@@ -52,8 +54,9 @@ class Workspace:
     def stack(self) -> Stack:
         """The Pulumi stack, with the passphrase of its secrets."""
         state = self.environment.spec.state
-        folder = self.root / state.backend.removeprefix(FILE_BACKEND)
-        return Stack(self.project, self.name, self.root, folder, passphrase=_passphrase(state.passphrase, self.root))
+        in_folder = state.backend.startswith(FILE_BACKEND)
+        place = self.root / state.backend.removeprefix(FILE_BACKEND) if in_folder else state.backend
+        return Stack(self.project, self.name, self.root, place, passphrase=_passphrase(state.passphrase, self.root))
 
 
 def open_workspace(start: Path, environment: str | None = None, *, needs_specs: bool = True) -> Workspace:
@@ -72,14 +75,23 @@ def open_workspace(start: Path, environment: str | None = None, *, needs_specs: 
     if errors or loaded.graph is None:
         raise UserError(_count(len(errors)), diagnostics=problems)
     warnings = tuple(item for item in problems if item.severity != "error")
-    return Workspace(root, _project(root), loaded.environment, loaded.graph, warnings)
+    if loaded.environment.spec.models != "pinned":
+        return Workspace(root, _project(root), loaded.environment, loaded.graph, warnings)
+    made = pinned(root, loaded.environment, loaded.graph)
+    if made.problems:
+        raise UserError(_count(len(made.problems)), diagnostics=(*warnings, *made.problems))
+    return Workspace(root, _project(root), loaded.environment, made.graph, warnings, made.released)
 
 
-def _as_it_is(root: Path, environment: str | None) -> Workspace:
-    draught = drafted(root, environment)
+def _as_it_is(root: Path, name: str | None) -> Workspace:
+    draught = drafted(root, name)
     if not draught.chosen.exists:
         raise UserError(_count(len(draught.diagnostics)), diagnostics=draught.diagnostics)
-    return Workspace(root, _project(root), draught.chosen.object, draught.graph, draught.diagnostics)
+    environment = draught.chosen.object
+    if environment.spec.models != "pinned":
+        return Workspace(root, _project(root), environment, draught.graph, draught.diagnostics)
+    made = pinned(root, environment, draught.graph)
+    return Workspace(root, _project(root), environment, made.graph, (*draught.diagnostics, *made.problems), made.released)
 
 
 def open_host(workspace: Workspace, *, lock_timeout: float = 0.0, message: str = "") -> Host:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
-from workspaces import UserWorkspace
+from workspaces import Adopt, UserWorkspace
 
 ROW = {
     "month": 12, "weekday": 5, "hour": 18, "sched_dep_time": 1829, "sched_arr_time": 2125,
@@ -19,14 +19,12 @@ ROW = {
 
 
 @pytest.fixture(scope="module")
-def flights(tmp_path_factory: pytest.TempPathFactory) -> UserWorkspace:
-    folder = tmp_path_factory.mktemp("ny") / "flights"
-    workspace = UserWorkspace(folder.parent)
-    workspace.mlx("init", "flights", "--template", "flights")
-    flights = UserWorkspace(folder)
+def flights(tmp_path_factory: pytest.TempPathFactory, adopt: Adopt) -> UserWorkspace:
+    folder = tmp_path_factory.mktemp("ny")
+    UserWorkspace(folder).mlx("init", "flights", "--template", "flights")
+    flights = adopt(folder / "flights")
     flights.mlx("apply", "--yes")
-    yield flights
-    flights.mlx("destroy", "--yes")
+    return flights
 
 
 def test_yaml_has_become_data_a_model_an_endpoint_and_predictions(flights: UserWorkspace) -> None:
@@ -97,7 +95,7 @@ def test_plan_after_apply_says_no_changes_and_a_parameter_names_the_endpoint_beh
     assert {id: item["effect_text"] for id, item in plan.items()} == {
         "Model/delay": "retrain",
         "Inference/delay-api": "switch if the new version passes, no restart",
-        "Inference/delay-nightly": "score again",
+        "Inference/delay-nightly": "score again if the new version passes",
     }
 
 

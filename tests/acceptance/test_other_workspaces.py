@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
-from sklearn_workspaces import diabetes_model, objects, tumour_model, write_breast_cancer, write_diabetes
+from sklearn_workspaces import diabetes_model, objects, write_diabetes
 from workspaces import Make, UserWorkspace
 
 
@@ -15,14 +15,6 @@ from workspaces import Make, UserWorkspace
 def diabetes(make: Make) -> UserWorkspace:
     workspace = make("diabetes", objects("patients", "data/diabetes.csv", diabetes_model()))
     write_diabetes(workspace.root)
-    workspace.mlx("apply", "--yes")
-    return workspace
-
-
-@pytest.fixture(scope="module")
-def tumours(make: Make) -> UserWorkspace:
-    workspace = make("tumours", objects("tumours", "data/tumours.csv", tumour_model()))
-    write_breast_cancer(workspace.root)
     workspace.mlx("apply", "--yes")
     return workspace
 

@@ -1,5 +1,6 @@
 """What a change means for the model, as the plan says it: a workspace with a pipeline and a factory of its own, trained once."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ def forest(max_depth: int, random_state: int = 0) -> RandomForestClassifier:
 RETRAINED = {
     "Model/malignant": "retrain",
     "Inference/malignant-api": "switch if the new version passes, no restart",
-    "Inference/malignant-all": "score again",
+    "Inference/malignant-all": "score again if the new version passes",
 }
 
 
@@ -135,6 +136,10 @@ def test_a_version_that_fails_its_gate_stays_a_challenger_and_the_endpoint_keeps
     blocked = workspace.mlx("apply", "--yes", code=3)
     assert "stays a challenger: roc_auc" in blocked.err
     assert workspace.plan() == {}
+    (note,) = workspace.mlx("plan", "-o", "json").json["notes"]
+    assert note.startswith("Model/malignant: version 2 stays a challenger: roc_auc")
+    assert note.endswith("; version 1 stays champion")
+    assert workspace.mlx("apply", "-o", "json").json["notes"] == [note]
     status = workspace.status()
     assert status["Model/malignant"]["status"] == "Challenger"
     assert (status["Model/malignant"]["fields"]["champion"], status["Model/malignant"]["fields"]["version"]) == ("1", "2")
@@ -144,6 +149,29 @@ def test_a_version_that_fails_its_gate_stays_a_challenger_and_the_endpoint_keeps
 def test_going_back_to_what_was_trained_trains_nothing(workspace: UserWorkspace) -> None:
     workspace.edit("specs/objects.yaml", "max_depth: 1", "max_depth: 5")
     workspace.edit("specs/objects.yaml", "atLeast: 0.9999", "atLeast: 0.9")
+    planned = workspace.mlx("plan", "-o", "json").json
+    (model,) = [item for item in planned["objects"] if item["id"] == "Model/malignant"]
+    assert (model["effect"], planned["summary"]["retrain"]) == ("redeploy", 0)
+    assert re.fullmatch(r"version 1 \([0-9a-f]{8}…\) is already trained: reused", model["effect_text"])
     said = workspace.mlx("apply", "--yes")
     assert "version 1 has this fingerprint: nothing is trained" in said.err
     assert workspace.status()["Model/malignant"]["status"] == "Ready"
+
+
+def test_a_training_that_fails_is_in_the_status_and_the_next_plan_still_names_the_field(workspace: UserWorkspace) -> None:
+    with edited(workspace, "specs/objects.yaml", "max_depth: 5", "max_depth: 0"):
+        workspace.mlx("apply", "--yes", code=1)
+        plan = workspace.plan()
+        model = workspace.status()["Model/malignant"]
+    assert plan["Model/malignant"]["changes"] == [{"path": "parameters.max_depth", "old": 5, "new": 0}]
+    assert (model["status"], model["fields"]["failure"]["step"], model["fields"]["champion"]) == ("TrainingFailed", "train", "1")
+    assert "The 'max_depth' parameter of RandomForestClassifier must be an int" in model["detail"]
+    workspace.mlx("apply", "--yes")
+    assert workspace.status()["Model/malignant"]["status"] == "Ready"
+    assert workspace.plan() == {}
+
+
+def test_a_batch_that_is_run_twice_keeps_its_predictions(workspace: UserWorkspace) -> None:
+    (batch,) = workspace.mlx("run", "malignant-all", "--yes", "-o", "json").json["batches"]
+    assert (batch["id"], batch["kept"], batch["rows"], batch["version"]) == ("Inference/malignant-all", True, 569, "1")
+    assert (workspace.root / batch["path"]).is_file()

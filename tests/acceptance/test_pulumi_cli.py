@@ -7,20 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from sklearn_workspaces import objects, tumour_model, write_breast_cancer
-from workspaces import Make, UserWorkspace
+from workspaces import UserWorkspace
 
 pytestmark = pytest.mark.skipif(shutil.which("pulumi") is None, reason="needs the pulumi CLI on PATH")
 PROVIDERS = str(Path(sys.executable).parent)
 """Where pulumi-resource-mlx was installed beside the interpreter."""
-
-
-@pytest.fixture(scope="module")
-def workspace(make: Make) -> UserWorkspace:
-    made = make("tumours", objects("tumours", "data/tumours.csv", tumour_model()))
-    write_breast_cancer(made.root)
-    made.mlx("apply", "--yes")
-    return made
 
 
 def variables(workspace: UserWorkspace) -> dict[str, str]:
@@ -34,14 +25,14 @@ def variables(workspace: UserWorkspace) -> dict[str, str]:
     }
 
 
-def test_mlx_plan_with_the_cli_as_host_says_no_changes(workspace: UserWorkspace) -> None:
-    said = workspace.mlx("plan", "--detailed-exitcode", env={"MLX_HOST": "pulumi", "PATH": variables(workspace)["PATH"]})
+def test_mlx_plan_with_the_cli_as_host_says_no_changes(tumours: UserWorkspace) -> None:
+    said = tumours.mlx("plan", "--detailed-exitcode", env={"MLX_HOST": "pulumi", "PATH": variables(tumours)["PATH"]})
     assert said.out == "No changes: environment local is as the specs say (5 objects).\n"
 
 
-def test_the_cli_lists_our_stack_and_refreshes_it_without_a_change(workspace: UserWorkspace) -> None:
-    environment = {**os.environ, **variables(workspace)}
-    pulumi = [shutil.which("pulumi") or "", "--non-interactive", "--cwd", str(workspace.root)]
+def test_the_cli_lists_our_stack_and_refreshes_it_without_a_change(tumours: UserWorkspace) -> None:
+    environment = {**os.environ, **variables(tumours)}
+    pulumi = [shutil.which("pulumi") or "", "--non-interactive", "--cwd", str(tumours.root)]
     listed = subprocess.run([*pulumi, "stack", "ls"], env=environment, capture_output=True, text=True, check=True)
     assert listed.stdout.splitlines()[1].split()[0] == "local"
     refreshed = subprocess.run(
@@ -50,8 +41,8 @@ def test_the_cli_lists_our_stack_and_refreshes_it_without_a_change(workspace: Us
     assert refreshed.returncode == 0, refreshed.stdout + refreshed.stderr
 
 
-def test_a_change_applied_by_the_cli_is_no_change_for_the_embedded_host(workspace: UserWorkspace) -> None:
-    workspace.edit("specs/objects.yaml", "max_depth: 5", "max_depth: 6")
-    workspace.mlx("apply", "--yes", env={"MLX_HOST": "pulumi", "PATH": variables(workspace)["PATH"]})
-    assert workspace.plan() == {}
-    assert workspace.status()["Inference/malignant-api"]["fields"]["version"] == "2"
+def test_a_change_applied_by_the_cli_is_no_change_for_the_embedded_host(tumours: UserWorkspace) -> None:
+    tumours.edit("specs/objects.yaml", "max_depth: 5", "max_depth: 6")
+    tumours.mlx("apply", "--yes", env={"MLX_HOST": "pulumi", "PATH": variables(tumours)["PATH"]})
+    assert tumours.plan() == {}
+    assert tumours.status()["Inference/malignant-api"]["fields"]["version"] == "2"

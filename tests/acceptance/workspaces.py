@@ -80,5 +80,7 @@ def make_workspace(root: Path, name: str, specs: Sequence[dict[str, Any]], envir
     return workspace
 
 
+Adopt = Callable[[Path], UserWorkspace]
+"""``adopt(root)``, as the fixture gives it."""
 Make = Callable[..., UserWorkspace]
 """``make(name, specs)``, as the fixture gives it."""

@@ -1,5 +1,6 @@
 """Whatever a verb raises becomes words and an exit code."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlx_cli.boundary import UsageError, guarded
+from mlx_cli.boundary import StoppedHalfway, UsageError, guarded
 from mlx_engine.host import EngineError, Interrupted, Locked, Refused, Result, UpdateFailed
 from mlx_stacks.errors import Blocked, UserError
 
@@ -31,7 +32,18 @@ CASES = {
     "locked": (Locked("somebody else is at it", hint="wait"), 3, "error: somebody else is at it\n  hint: wait\n"),
     "refused": (Refused("not in the plan", hint="plan again"), 3, "error: not in the plan\n  hint: plan again\n"),
     "blocked": (Blocked("protected", hint="two\nlines"), 3, "error: protected\n  hint: two\n  hint: lines\n"),
-    "interrupted": (Interrupted("interrupted"), 130, "error: interrupted\n"),
+    "interrupted": (Interrupted("interrupted after 1 step", hint="run it again"), 130, "interrupted\n"),
+    "halfway": (StoppedHalfway("interrupted: nothing was finished", hint="go on"), 130, "interrupted: nothing was finished\n  hint: go on\n"),
+    "no permission": (
+        PermissionError(errno.EACCES, "Permission denied", "/w/.mlx"),
+        1,
+        "error: cannot write /w/.mlx: Permission denied\n  hint: mlx writes below .mlx in the workspace; mlx doctor says what is in the way\n",
+    ),
+    "a full disk": (
+        OSError(errno.ENOSPC, "No space left on device"),
+        1,
+        "error: cannot write a file: No space left on device\n  hint: make room on this disk, then run it again\n",
+    ),
     "ctrl-c": (KeyboardInterrupt(), 130, "interrupted\n"),
 }
 

@@ -29,7 +29,7 @@ def test_nothing_is_overwritten(mlx, workspace: Path) -> None:
     before = {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()}
     outcome = mlx("init", workspace, "--template", "flights")
     assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err.startswith(f"error: {workspace} already has .gitignore, Pulumi.yaml, specs/schema/mlx.json, ")
+    assert outcome.err.startswith(f"error: {workspace} already has .gitignore, Pulumi.yaml, specs/schema/ReleaseLock.json, ")
     assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
 
 

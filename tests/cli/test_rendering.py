@@ -1,17 +1,19 @@
 """Everything that a person reads of a plan, an update, a status or a history stands in goldens/."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 
 import pytest
 
+from mlx_cli.boundary import StoppedHalfway
 from mlx_cli.checks import Check
 from mlx_cli.failures import sentences
-from mlx_cli.output import PLAIN, Paint, columns, duration, shown, shown_change
+from mlx_cli.output import PLAIN, Paint, columns, duration, short, shown, shown_change
 from mlx_cli.progress import Narrator, PlainScreen, Progress
 from mlx_cli.render.outcome import render_applied, render_checks, render_destroyed, render_drift, render_history, render_removal, render_status
 from mlx_cli.render.plan import render_plan
-from mlx_engine.host import Event, EventKind, Op, Result, Step, Update
+from mlx_engine.host import Event, EventKind, Interrupted, Op, Result, Step, Update
 from mlx_stacks.apply import Applied, Drifted
 from mlx_stacks.changes import FieldChange
 from mlx_stacks.plan import ObjectChange, Plan
@@ -159,13 +161,34 @@ def test_progress_reads_as_recorded(golden: Golden) -> None:
     golden("progress.txt", told(events))
 
 
+def fail_after(error: BaseException, *done: Step) -> None:
+    """What the engine raises after it has done some steps."""
+    with Progress(PlainScreen(StringIO(), PLAIN), Narrator(ticks())) as progress:
+        for item in done:
+            progress(Event(EventKind.STARTED, item))
+            progress(Event(EventKind.DONE, item))
+        raise error
+
+
+TRAIN = step(Op.CREATE, "Model", "ModelVersion", "delay")
+
+
 def test_what_was_done_before_a_failure_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    train = step(Op.CREATE, "Model", "ModelVersion", "delay")
-    with pytest.raises(KeyboardInterrupt), Progress(PlainScreen(StringIO(), PLAIN), Narrator(ticks())) as progress:
-        progress(Event(EventKind.STARTED, train))
-        progress(Event(EventKind.DONE, train))
-        raise KeyboardInterrupt
-    assert capsys.readouterr().err == "  already done:  Model/delay train\nwhat is done is in state; the next mlx apply goes on from there\n"
+    with pytest.raises(ValueError, match="no"):
+        fail_after(ValueError("no"), TRAIN)
+    assert capsys.readouterr().err == "already done: Model/delay train; the next mlx apply goes on from there\n"
+
+
+@pytest.mark.parametrize("interrupt", [Interrupted("interrupted after 1 step"), KeyboardInterrupt()], ids=["in good order", "at once"])
+def test_an_interruption_is_one_line_of_what_is_done_and_what_comes_next(interrupt: BaseException) -> None:
+    with pytest.raises(StoppedHalfway, match=r"interrupted: already done: Model/delay train$") as stopped:
+        fail_after(interrupt, TRAIN)
+    assert stopped.value.hint == "run it again: it goes on from there"
+    with pytest.raises(StoppedHalfway, match=r"interrupted: nothing was finished by then$"):
+        fail_after(interrupt)
+    many = [step(Op.CREATE, "Model", "ModelVersion", f"m{number}") for number in range(14)]
+    with pytest.raises(StoppedHalfway, match=r"already done: Model/m2 train, .*, Model/m13 train and 2 before$"):
+        fail_after(interrupt, *many)
 
 
 def test_an_outcome_reads_as_recorded(golden: Golden) -> None:
@@ -194,14 +217,28 @@ def test_a_status_reads_as_recorded(golden: Golden) -> None:
 def test_a_history_reads_as_recorded(golden: Golden) -> None:
     updates = [
         Update("destroy", "succeeded", 1_700_000_100.0, 1_700_000_101.5, "mlx destroy", {"delete": 9}, {}),
-        Update("update", "failed", 1_700_000_000.0, 1_700_000_075.0, "mlx apply", {"create": 7, "same": 2}, {}),
+        Update("update", "succeeded", 1_700_000_090.0, 1_700_000_092.0, "mlx run delay-nightly", {"update": 2, "same": 8}, by_ann("update", 1)),
+        Update("refresh", "succeeded", 1_700_000_080.0, 1_700_000_081.0, "mlx refresh", {"delete": 1, "same": 9}, by_ann("delete", 1)),
+        Update("update", "failed", 1_700_000_000.0, 1_700_000_075.0, "mlx apply", {"create": 7, "same": 2}, by_ann("create", 3)),
     ]
-    golden("history.txt", render_history(updates) + "\n" + render_history([]) + "\n")
+    golden("history.txt", "\n\n".join(map(render_history, (updates, updates[:1], []))) + "\n")
+
+
+def by_ann(operation: str, count: int) -> dict[str, str]:
+    """What the embedded host writes beside Pulumi's own counts."""
+    return {"exec.user": "ann", "exec.host": "laptop", "exec.resources": json.dumps({operation: count, "same": 1})}
+
+
+def test_digests_are_short_and_a_path_still_leads_to_its_file() -> None:
+    digest = "a771afa7225df9134b9a71debb3c60a1468db1e929472e6258fc63efffbb1418"
+    assert short(f"version {digest} in .mlx/{digest}/data.parquet") == "version a771afa7225d in .mlx/a771afa7225d*/data.parquet"
+    assert short(f"{digest}0") == f"{digest}0"
 
 
 def test_drift_reads_as_recorded(golden: Golden) -> None:
-    drifted = [Drifted("Inference/delay-api", True, ()), Drifted("Model/delay", False, (FieldChange("current.version", "2", "1"),))]
-    golden("drift.txt", render_drift(drifted) + "\n\n" + render_drift([]) + "\n")
+    moved = (FieldChange("current.version", "2", "1"), FieldChange("passed", True, False))
+    drifted = [Drifted("Inference/delay-api", True, (), "Stopped", "the server is not running"), Drifted("Model/delay", False, moved)]
+    golden("drift.txt", "\n\n".join(map(render_drift, (drifted, drifted[:1], []))) + "\n")
 
 
 def test_checks_read_as_recorded(golden: Golden) -> None:
@@ -225,4 +262,10 @@ def test_a_failure_names_its_object_once_and_no_field_of_the_engine() -> None:
     assert sentences({prepared: missing, urn("Model", "ModelVersion", "delay"): "delay is not valid: seed: too small"}) == [
         "Dataset/other: file 'x.csv' is not in the workspace\n  hint: looked at x.csv",
         "Model/delay: seed: too small",
+    ]
+
+
+def test_an_error_of_the_disk_is_told_without_its_number() -> None:
+    assert sentences({urn("Dataset", "PreparedDataset", "flights"): "[Errno 13] Permission denied: '/w/.mlx/local'"}) == [
+        "Dataset/flights: /w/.mlx/local: Permission denied (mlx doctor looks at what is in the way)"
     ]

@@ -4,8 +4,11 @@ Nothing cheaper will do: what is tested is that the verbs fit the engine's, the 
 """
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +64,7 @@ def test_a_changed_parameter_is_a_retrain_with_the_endpoint_behind_it(mlx, appli
         outcome = mlx("plan", "-C", applied, "--detailed-exitcode", "--out", tmp_path / "plan.json")
     assert outcome.code == 2
     rows = [" ".join(line.split()) for line in outcome.out.splitlines()]
-    assert "~ Model/tumour parameters.C 1 -> 2 => retrain" in rows
+    assert "~ Model/tumour parameters.C 1.0 -> 2.0 => retrain" in rows
     assert any(row.startswith(f"~ {ENDPOINT} follows Model/tumour") for row in rows)
 
 
@@ -98,11 +101,21 @@ def test_predict_answers_a_row_for_each_row(mlx, applied: Path, tmp_path: Path) 
     assert text.splitlines()[-1] == "… 25 rows in all; -o json prints every one"
 
 
+def test_export_writes_the_champion_or_a_version_by_its_number(mlx, applied: Path, tmp_path: Path) -> None:
+    answer = checked("export", mlx("export", "tumour", "--to", tmp_path / "edge", "-C", applied, "-o", "json").out)
+    assert (answer["model"], answer["version"], answer["format"]) == ("tumour", "1", "onnx")
+    assert {path.name for path in (tmp_path / "edge").iterdir()} == {"model.onnx", "README.md", "example.json", "SHA256SUMS"}
+    again = mlx("export", "tumour@1", "--to", tmp_path / "edge", "-C", applied)
+    assert (again.code, again.out) == (0, f"tumour version 1 is in {tmp_path / 'edge'}: model.onnx, README.md, example.json, SHA256SUMS\n")
+    none = mlx("export", "tumour@7", "--to", tmp_path / "other", "-C", applied)
+    assert (none.code, none.err) == (1, "error: model 'tumour' has no version 7\n  hint: there is only 1 (champion): mlx export tumour@1\n")
+
+
 def test_predict_of_a_wrong_file_says_what_the_model_reads(mlx, applied: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("radius\n1\n")
     outcome = mlx("predict", "tumour-api", "--data", rows, "-C", applied)
-    assert (outcome.code, outcome.err) == (1, "error: column 'texture' is missing\n  hint: the model reads radius, texture\n")
+    assert (outcome.code, outcome.err) == (1, f"error: {rows}: column 'texture' missing\n  hint: the model reads radius, texture\n")
 
 
 def test_run_scores_the_batch_again(mlx, applied: Path) -> None:
@@ -114,12 +127,40 @@ def test_run_scores_the_batch_again(mlx, applied: Path) -> None:
 def test_history_tells_each_update(mlx, applied: Path) -> None:
     updates = checked("history", mlx("history", "-C", applied, "-o", "json").out)["updates"]
     assert updates[-1]["message"] == "the first"
-    assert len(mlx("history", "-C", applied, "-n", "1").out.splitlines()) == 2
+    assert mlx("history", "-C", applied).out.splitlines()[-1].split("  ")[-2:] == ["6 created", "the first"]
+    assert len(mlx("history", "-C", applied, "--limit", "1").out.splitlines()) == 2
 
 
 def test_refresh_finds_no_drift_where_there_is_none(mlx, applied: Path) -> None:
     outcome = mlx("refresh", "-C", applied, "-o", "json")
     assert (outcome.code, checked("refresh", outcome.out)["drift"]) == (0, [])
+
+
+def test_a_server_that_died_is_stopped_for_status_refresh_and_predict_alike(mlx, applied: Path) -> None:
+    pid = endpoint(mlx, applied)["fields"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until_gone(pid)
+    rows = applied / "data" / "tumours.csv"
+    assert (endpoint(mlx, applied)["status"], endpoint(mlx, applied)["detail"]) == ("Stopped", "the server is not running; `mlx apply` starts it again")
+    asked = mlx("predict", "tumour-api", "--data", rows, "-C", applied)
+    assert (asked.code, asked.err) == (1, f"error: {ENDPOINT} does not answer: it is Stopped\n  hint: mlx apply starts it again\n")
+    (found,) = checked("refresh", mlx("refresh", "-C", applied, "-o", "json").out)["drift"]
+    assert found == {"id": ENDPOINT, "gone": True, "changes": [], "status": "Stopped", "detail": "the server is not running"}
+    assert endpoint(mlx, applied)["status"] == "Stopped"
+    assert mlx("apply", "-C", applied, "--yes").code == 0
+    assert mlx("predict", "tumour-api", "--data", rows, "-C", applied).code == 0
+
+
+def endpoint(mlx, folder: Path) -> Any:
+    """The endpoint's entry in the status."""
+    return next(item for item in json.loads(mlx("status", "-C", folder, "-o", "json").out)["objects"] if item["id"] == ENDPOINT)
+
+
+def until_gone(pid: int) -> None:
+    """A killed process is gone, or a zombie that its parent has not looked at yet."""
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def test_an_alias_that_was_moved_by_hand_is_drift_and_the_next_apply_puts_it_back(mlx, applied: Path) -> None:
@@ -171,6 +212,8 @@ def test_logs_of_a_run_and_of_a_server_can_be_read(name: str, mlx, applied: Path
     outcome = mlx("logs", name, "-C", applied, "-n", "5")
     assert outcome.code == 0
     assert 1 <= len(outcome.out.splitlines()) <= 5
+    log = checked("logs", mlx("logs", name, "-C", applied, "-n", "5", "-o", "json").out)
+    assert (log["lines"], (applied / log["path"]).is_file()) == (outcome.out.splitlines(), True)
 
 
 def test_doctor_finds_nothing_wrong(mlx, applied: Path) -> None:

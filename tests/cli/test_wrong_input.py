@@ -9,7 +9,15 @@ import pytest
 
 from mlx_cli.main import VERBS
 
-ARGUMENTS: dict[str, list[str]] = {"run": ["nothing"], "predict": ["nothing", "--data", "rows.json"], "logs": ["nothing"]}
+ARGUMENTS: dict[str, list[str]] = {
+    "run": ["nothing"],
+    "predict": ["nothing", "--data", "rows.json"],
+    "logs": ["nothing"],
+    "export": ["nothing", "--to", "edge"],
+    "promote": ["--to", "lokal"],
+    "why": ["nothing"],
+    "profile": ["nothing"],
+}
 IN_A_WORKSPACE = [verb for verb in VERBS if verb not in ("init", "schema", "doctor")]
 YES = {"cancel", "destroy", "apply", "run"}
 
@@ -28,12 +36,21 @@ def test_outside_a_workspace_every_verb_says_how_to_make_one(verb: str, mlx, tmp
 
 @pytest.mark.parametrize("verb", IN_A_WORKSPACE)
 def test_an_environment_that_does_not_exist_is_named_with_those_that_do(verb: str, mlx, tiny: Path) -> None:
-    outcome = mlx(*line(verb, tiny), "--env", "lokal")
+    outcome = mlx(*line(verb, tiny), *(() if verb == "promote" else ("--env", "lokal")))
     told = outcome.out + outcome.err
     assert outcome.code == 1
     assert "'lokal'" in told
     assert "local" in told.replace("lokal", "")
     assert "Traceback" not in told
+
+
+def test_an_export_of_a_model_that_does_not_exist_or_has_no_version_says_what_to_do(mlx, tiny: Path, tmp_path: Path) -> None:
+    unknown = mlx("export", "tumor@2", "--to", tmp_path / "edge", "-C", tiny)
+    assert (unknown.code, unknown.out) == (1, "")
+    assert unknown.err.startswith("error: there is no Model called 'tumor' in environment local, did you mean 'tumour'?")
+    waiting = mlx("export", "tumour", "--to", tmp_path / "edge", "-C", tiny)
+    assert (waiting.code, waiting.err) == (1, "error: model 'tumour' has no version yet\n  hint: mlx apply trains it\n")
+    assert not (tmp_path / "edge").exists()
 
 
 @pytest.mark.parametrize("verb", ["run", "predict", "logs"])
@@ -45,7 +62,7 @@ def test_an_object_that_does_not_exist_is_named_with_those_that_do(verb: str, ml
     assert "Inference/tumour-api" in outcome.err
 
 
-LOOK_OR_RESCUE = {"status", "history", "logs", "predict", "cancel", "destroy"}
+LOOK_OR_RESCUE = {"export", "state", "features", "status", "history", "logs", "predict", "why", "profile", "ui", "rollback", "cancel", "destroy"}
 """They work in the middle of an edit, whatever the specs say."""
 
 
@@ -89,8 +106,24 @@ def test_a_folder_that_is_not_there_is_named(mlx, tmp_path: Path) -> None:
 
 
 def test_without_a_terminal_a_change_needs_yes(mlx, tiny: Path) -> None:
+    outcome = mlx("apply", "-C", tiny)
+    assert outcome.code == 1
+    assert outcome.err.endswith("error: this changes things and there is no terminal to ask on\n  hint: look at mlx plan, then say --yes\n")
+
+
+def test_cancel_without_a_lock_has_nothing_to_ask(mlx, tiny: Path) -> None:
     outcome = mlx("cancel", "-C", tiny)
-    assert (outcome.code, outcome.err) == (1, "error: this changes things and there is no terminal to ask on\n  hint: look at mlx plan, then say --yes\n")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "environment local is not locked: there is nothing to cancel\n", "")
+
+
+def test_cancel_asks_before_it_takes_somebodys_lock(mlx, tiny: Path) -> None:
+    lock = tiny / ".mlx/state/.pulumi/locks/organization/tiny/local/abc.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text('{"pid": 7, "username": "ann", "hostname": "elsewhere", "timestamp": "2030-01-01T00:00:00Z"}')
+    outcome = mlx("cancel", "-C", tiny)
+    holder = "ann@elsewhere (pid 7) since 2030-01-01T00:00:00Z"
+    assert (outcome.code, outcome.err) == (1, f"error: environment local is locked by {holder}\n  hint: if that update is gone: mlx cancel --yes\n")
+    assert mlx("cancel", "-C", tiny, "--yes").out == f"removed the lock of {holder}\n"
 
 
 def test_a_saved_plan_that_is_none_is_refused(mlx, tiny: Path) -> None:
@@ -105,7 +138,16 @@ def test_an_endpoint_that_does_not_run_is_told_with_its_status(mlx, tiny: Path) 
     outcome = mlx("predict", "tumour-api", "--data", rows, "-C", tiny)
     assert (outcome.code, outcome.err) == (
         1,
-        "error: Inference/tumour-api does not answer: NotApplied (declared, not applied yet)\n  hint: mlx status shows what it waits for\n",
+        "error: Inference/tumour-api does not answer: it is NotApplied\n  hint: mlx apply starts it\n",
+    )
+
+
+def test_a_batch_that_is_asked_says_how_it_is_run(mlx, tiny: Path) -> None:
+    outcome = mlx("predict", "tumour-batch", "--data", tiny / "rows.json", "-C", tiny)
+    assert (outcome.code, outcome.err) == (
+        1,
+        "error: Inference/tumour-batch is not an endpoint but a batch inference\n"
+        "  hint: mlx run tumour-batch scores its dataset; mlx status says where the predictions are\n",
     )
 
 
@@ -176,6 +218,7 @@ def test_only_what_checks_and_changes_things_prints_the_warnings_of_the_specs(ml
     specs = tiny / "specs" / "tiny.yaml"
     specs.write_text(specs.read_text().replace("mode: realtime, model: tumour@champion", "mode: realtime, model: quakes@champion"))
     warning = "warning: Model 'quakes' is not declared yet"
-    told = {verb: warning in outcome.out + outcome.err for verb in IN_A_WORKSPACE if verb not in YES for outcome in [mlx(*line(verb, tiny))]}
+    looks = [verb for verb in IN_A_WORKSPACE if verb not in {*YES, "ui"}]  # ui serves until it is interrupted
+    told = {verb: warning in outcome.out + outcome.err for verb in looks for outcome in [mlx(*line(verb, tiny))]}
     assert [verb for verb, warned in told.items() if warned] == [verb for verb in told if verb in ("validate", "plan")]
     assert warning in mlx("apply", "-C", tiny).err

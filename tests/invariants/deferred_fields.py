@@ -7,7 +7,7 @@ from field_paths import REMOVED, FieldPath, every_field, is_set, value_at
 from second_values import second_value
 from trials import made
 
-DEFERRED_KINDS = ("Cluster", "FeatureStore", "Monitor", "Notebook")
+DEFERRED_KINDS = ("Cluster", "Monitor", "Notebook")
 STREAM = "Inference.spec.stream."
 ABOUT = {"description": "First.", "owner": "us", "labels": {"tier": "1"}}
 COMPUTE = {"cpu": 1, "memory": "1Gi", "gpu": 1, "nodes": 1, "pool": "gpu"}
@@ -20,16 +20,6 @@ CLOUD = {
     "provider": "eks", "region": "eu-west-1", "version": "1.33", "nodePools": {"general": POOL}, "addOns": ["kserve"], "privateEndpoint": False,
     "tags": {"cost": "ml"},
 }  # fmt: skip
-STORE = {
-    "entities": {"row": {"joinKeys": ["id"], "description": "A row."}},
-    "featureViews": {
-        "values": {"entities": ["row"], "source": "rows", "features": {"x": "float", "z": "float"}, "ttl": "1d", "online": True, "defaults": {"x": 0.0}}
-    },
-    "featureServices": {"both": {"views": {"values": ["x", "z"]}}},
-    "onlineStore": {"type": "sqlite"},
-    "offlineStore": {"type": "duckdb"},
-    "materialization": {"schedule": "0 2 * * *"},
-}
 WATCH = {
     "inference": "api",
     "dataDrift": {"method": "psi", "threshold": 0.2, "columns": ["x", "z"]},
@@ -46,7 +36,6 @@ BASES: Mapping[str, tuple[dict[str, Any], ...]] = {
         {"provider": "existing", "context": "kind"},
         {"provider": "gke", "nodePools": {"general": {"intent": "gpu", "requirements": REQUIREMENTS}}},
     ),
-    "FeatureStore": (STORE,),
     "Monitor": (WATCH,),
     "Notebook": ({"image": "jupyter:1", "compute": COMPUTE, "idleStop": "2h", "storage": "10Gi"},),
     "Inference": (FOLLOW,),
@@ -57,15 +46,6 @@ SECOND: Mapping[str, Any] = {
     "Cluster.spec.nodePools": {"other": POOL},
     "Cluster.spec.nodePools.*.taints": [],
     "Cluster.spec.addOns": ["kfp"],
-    "FeatureStore.spec.entities": {"row": {"joinKeys": ["id"], "description": "A row."}, "other": {"joinKeys": ["id"]}},
-    "FeatureStore.spec.entities.*.joinKeys": ["x"],
-    "FeatureStore.spec.featureViews": {name: {**STORE["featureViews"]["values"], "ttl": ttl} for name, ttl in (("values", "1d"), ("others", "2d"))},
-    "FeatureStore.spec.featureViews.*.entities": ["row", "row"],
-    "FeatureStore.spec.featureViews.*.source": "rows-noted",
-    "FeatureStore.spec.featureViews.*.features": {"x": "float", "z": "float", "y": "float"},
-    "FeatureStore.spec.featureViews.*.defaults": {"x": 1.0},
-    "FeatureStore.spec.featureServices": {"other": {"views": {"values": ["x"]}}},
-    "FeatureStore.spec.featureServices.*.views": {"values": ["z"]},
     "Monitor.spec.inference": "all",
     "Monitor.spec.dataDrift.columns": ["x"],
     "Monitor.spec.performance.metric": "mae",

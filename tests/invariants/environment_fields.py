@@ -108,6 +108,25 @@ def at_a_time(trial: Trial, spec: Mapping[str, Any]) -> bool:
     return changes >= len(set(heard))
 
 
+def with_a_model(trial: Trial, spec: Mapping[str, Any]) -> list[str]:
+    """What becomes of a model: trained here, or not released here."""
+    (trial.root / "stacks").mkdir(exist_ok=True)
+    (trial.root / "stacks" / "source.yaml").write_text(json.dumps({"apiVersion": "mlx/v1", "kind": "Environment", "metadata": {"name": "source"}}))
+    pipeline = made("Pipeline", "steps", {"entry": "mlx_pipelines.tabular:pipeline"})
+    model = {"task": "regression", "pipeline": "steps", "data": "rows", "target": "y", "algorithm": "sklearn.linear_model.Ridge"}
+    trial.write([made("Dataset", "rows", ROWS), pipeline, made("Model", "model", model)], spec)
+    declared = [step.type.rpartition(":")[2] for step in trial.preview().steps if step.custom and "index" in step.type]
+    return sorted(declared)
+
+
+def promoted_by_default(trial: Trial, spec: Mapping[str, Any]) -> str:
+    """What a promotion says that is not told from where."""
+    with_a_model(trial, spec)
+    command = [sys.executable, "-m", "mlx_cli", "promote", "--to", "local"]
+    said = subprocess.run(command, cwd=trial.root, capture_output=True, text=True, check=False, timeout=60).stderr
+    return said.splitlines()[0]
+
+
 def in_status(trial: Trial, spec: Mapping[str, Any]) -> Any:
     """What ``mlx status -o json`` says of the environment; the case's values are metadata."""
     trial.write([made("Dataset", "rows", ROWS)])
@@ -134,6 +153,14 @@ ENVIRONMENT_CASES: tuple[EnvironmentCase, ...] = (
     EnvironmentCase("Environment.spec.variables", {"variables": {"least": 1}}, {"variables": {"least": 4}}, dataset_sql, (4, 1)),
     EnvironmentCase("Environment.spec.overrides", {}, {"overrides": {"Dataset/rows": {"source": {"path": "more.csv"}}}}, rows_applied, (5, 2)),
     EnvironmentCase("Environment.spec.protect", {"protect": False}, {"protect": True}, protected, ([], ["Dataset", "FeatureStore", "all"])),
+    EnvironmentCase(
+        "Environment.spec.models", {"models": "follow"}, {"models": "pinned"}, with_a_model,
+        (["Champion", "CompiledPipeline", "ModelVersion", "PreparedDataset"], ["PreparedDataset"]),
+    ),
+    EnvironmentCase(
+        "Environment.spec.promotedFrom", {"models": "pinned"}, {"models": "pinned", "promotedFrom": "source"}, promoted_by_default,
+        ("error: promoted from where? local has no promotedFrom", "error: source has no model that could be promoted"),
+    ),
     EnvironmentCase("Environment.spec.parallel", {"parallel": 1}, {"parallel": 4}, at_a_time, (False, True)),
     EnvironmentCase("Environment.metadata.description", {}, {"description": "Ours."}, in_status, ({}, {"description": "Ours."})),
     EnvironmentCase("Environment.metadata.owner", {}, {"owner": "us"}, in_status, ({}, {"owner": "us"})),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from applied_trial import Look, Seen
+from candidate_fields import CANDIDATE_ROWS
 from model_trial import ABOUT, API, BASE, FEWER, MODELS, OTHER_ABOUT, ROWS
 from trials import made
 
@@ -110,6 +111,7 @@ MODEL_FIELDS: tuple[ModelCase, ...] = (
     ModelCase("Model.spec.package", model(), "onnx", over_time(lambda at: at.status["Model/base"]["engine"]), ("native", "onnx")),
     ModelCase("Model.spec.package", model(), "auto", over_time(lambda at: at.status["Model/from-day"]["engine"]), ("native", "onnx")),
     ModelCase("Model.spec.compute.cpu", model(), 2, both(lambda seen, name: seen.given(name)["threads"] == "2", "base", "several"), (False, True)),
+    ModelCase("Model.spec.compute.gpu", model(), 0, both(lambda seen, name: seen.given(name)["gpus"], "base", "several"), (None, "0")),
     ModelCase("Model.spec.compute.memory", model(), "3Gi", both(lambda seen, name: seen.given(name)["memory"], "base", "several"), (-1, 3 * GIB)),
     ModelCase("Model.metadata.description", model(), "Another trial.", over_time(lambda at: at.registered["classes"][0]), ("A trial.", "Another trial.")),
     ModelCase("Model.metadata.owner", model(), "other team", over_time(lambda at: tags(at)["owner"]), ("trial team", "other team")),
@@ -138,7 +140,8 @@ INFERENCES: tuple[ModelCase, ...] = (
         for base, of in ((api(), lambda at, name=name: at.metadata["parameters"][name]), (batch(), lambda at, name=name: at.latest["about"][name]))
     ),
 )  # fmt: skip
-MODEL_CASES = (*PIPELINES, *MODEL_FIELDS, *INFERENCES)
+CANDIDATES = tuple(ModelCase(f"Model.spec.{path}", *rest) for path, *rest in CANDIDATE_ROWS)
+MODEL_CASES = (*PIPELINES, *MODEL_FIELDS, *CANDIDATES, *INFERENCES)
 
 
 def witnessed(seen: Seen, inference: str) -> int:

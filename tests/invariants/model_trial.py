@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from candidate_fields import CHOOSING, SLOW
 from own_code import ESTIMATORS, STEPS
 from trials import Trial, made
 
@@ -29,7 +30,7 @@ CLASSES = {
 }  # fmt: skip
 SEVERAL = {
     **BASE, "pipeline": "noted", "target": "total", "features": ["x"], "algorithm": "own_models:Witness", "parameters": {"alpha": 100.0}, "seed": 4,
-    "compute": {"cpu": 2, "memory": "3Gi"},
+    "compute": {"cpu": 2, "memory": "3Gi", "gpu": 0},
 }  # fmt: skip
 """Fields whose observables cannot be taken for one another, in one training: each of them is seen with its exact value."""
 MODELS: Mapping[str, dict[str, Any]] = {
@@ -42,6 +43,7 @@ MODELS: Mapping[str, dict[str, Any]] = {
     "classes": {**CLASSES, "pipeline": "quick"},
     "reference": {**CLASSES, "pipeline": "tabular", "success": [{"metric": "brier", "atMost": 0.9}]},
     "rival": {**BASE, "success": [{"metric": "rmse", "tolerance": 0.01}]},
+    **CHOOSING,
 }
 SECOND: Mapping[str, dict[str, Any]] = {
     "base": {"package": "onnx"},
@@ -63,8 +65,13 @@ API = {"mode": "realtime", "model": "base@champion", "realtime": {"timeout": "2s
 def write_model_trial(trial: Trial, port: int) -> None:
     """Data and code."""
     trial.file("rows.csv", _csv(ROWS)).file("fewer.csv", _csv(FEWER))
-    trial.file("kfp_pipelines/own_steps.py", textwrap.dedent(STEPS)).file("kfp_pipelines/own_models.py", textwrap.dedent(ESTIMATORS))
+    trial.file("kfp_pipelines/own_steps.py", textwrap.dedent(STEPS)).file("kfp_pipelines/own_models.py", own_models())
     trial.write(all_objects(port), {"parallel": 2})
+
+
+def own_models() -> str:
+    """The estimators of the workspace's own."""
+    return textwrap.dedent(ESTIMATORS) + textwrap.dedent(SLOW)
 
 
 def all_objects(port: int, *changes: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ STEPS = '''
 
     @dsl.component(base_image="python:3.11")
     def all_steps(
-        data: str, target: str, features: str, event_time: str, task: str, split: str, algorithm: str, parameters: str, seed: int, success: str,
-        package: str, model: str, fingerprint: str, artifact_folder: str, run_folder: str, note: str,
+        data: str, target: str, features: str, event_time: str, task: str, split: str, algorithm: str, parameters: str, candidates: str,
+        search: str, seed: int, success: str, package: str, model: str, fingerprint: str, artifact_folder: str, run_folder: str, note: str,
     ):
         import json, os, pickle, resource, sys, tempfile
         from pathlib import Path
@@ -16,13 +16,20 @@ STEPS = '''
         from mlx_pipelines.rows import feature_frame, hold_out, labels, problems, read, write
         from mlx_specs.model import Split
 
-        given = {"note": note, "threads": os.environ.get("OMP_NUM_THREADS"), "memory": resource.getrlimit(resource.RLIMIT_DATA)[0]}
+        given = {"note": note, "gpus": os.environ.get("MLX_GPUS")}
+        given |= {"threads": os.environ.get("OMP_NUM_THREADS"), "memory": resource.getrlimit(resource.RLIMIT_DATA)[0]}
         sys.stdout.write("GIVEN " + json.dumps(given) + chr(10))
         rows, names, how, run = read(data), json.loads(features), Split.model_validate_json(split), Path(run_folder)
         assert problems(rows, target=target, features=names, task=task, event_time=event_time, split=how) == []
         training, held_out = hold_out(rows, how, event_time, seed)
+        algorithm, values = algorithm, json.loads(parameters)
+        if json.loads(candidates):
+            from mlx_pipelines.choose import Problem, choose, read_choice
+            among = read_choice(algorithm, values, json.loads(candidates), json.loads(search), json.loads(success)[0]["metric"])
+            best = choose(training, Problem(target, names, task, seed, how, event_time), among, run, print).best
+            algorithm, values = best.algorithm, best.parameters
         frame = feature_frame(training, names)
-        fitted = make_estimator(algorithm, json.loads(parameters), seed, task, frame).fit(frame, labels(training, target, task))
+        fitted = make_estimator(algorithm, values, seed, task, frame).fit(frame, labels(training, target, task))
         folder = Path(tempfile.mkdtemp())
         criteria = [criterion["metric"] for criterion in json.loads(success)]
         if criteria:
@@ -41,22 +48,24 @@ STEPS = '''
 
     @dsl.pipeline(name="quick")
     def quick(
-        data: str, target: str, features: str, event_time: str, task: str, split: str, algorithm: str, parameters: str, seed: int, success: str,
-        package: str, model: str, fingerprint: str, artifact_folder: str, run_folder: str, note: str = "first",
+        data: str, target: str, features: str, event_time: str, task: str, split: str, algorithm: str, parameters: str, candidates: str,
+        search: str, seed: int, success: str, package: str, model: str, fingerprint: str, artifact_folder: str, run_folder: str, note: str = "first",
     ):
         all_steps(
             data=data, target=target, features=features, event_time=event_time, task=task, split=split, algorithm=algorithm, parameters=parameters,
+            candidates=candidates, search=search,
             seed=seed, success=success, package=package, model=model, fingerprint=fingerprint, artifact_folder=artifact_folder, run_folder=run_folder,
             note=note,
         )
 
     @dsl.pipeline(name="other")
     def other(
-        data: str, target: str, features: str, event_time: str, task: str, split: str, algorithm: str, parameters: str, seed: int, success: str,
-        package: str, model: str, fingerprint: str, artifact_folder: str, run_folder: str,
+        data: str, target: str, features: str, event_time: str, task: str, split: str, algorithm: str, parameters: str, candidates: str,
+        search: str, seed: int, success: str, package: str, model: str, fingerprint: str, artifact_folder: str, run_folder: str,
     ):
         all_steps(
             data=data, target=target, features=features, event_time=event_time, task=task, split=split, algorithm=algorithm, parameters=parameters,
+            candidates=candidates, search=search,
             seed=seed, success=success, package=package, model=model, fingerprint=fingerprint, artifact_folder=artifact_folder, run_folder=run_folder,
             note="from the other entry",
         )

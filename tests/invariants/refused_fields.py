@@ -9,9 +9,6 @@ from field_paths import changed_at, every_field, plain_path
 from mlx_specs.support import TABLE, Row
 
 VALUES: Mapping[str, tuple[Any, ...]] = {
-    "Environment.spec.models": ("pinned",),
-    "Environment.spec.promotedFrom": ("staging",),
-    "Environment.spec.state.backend": ("s3://bucket/state", "gs://bucket", "azblob://container"),
     "Environment.spec.state.passphrase.kubernetes.name": ("n",),
     "Environment.spec.state.passphrase.kubernetes.key": ("k",),
     "Environment.spec.target": ({"type": "kubernetes", "cluster": "cloud", "namespace": "ml"},),
@@ -21,6 +18,9 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "Dataset.spec.schedule": ("0 3 * * *",),
     "Dataset.spec.source[sql].url[secret].kubernetes.name": ("n",),
     "Dataset.spec.source[sql].url[secret].kubernetes.key": ("k",),
+    "FeatureStore.spec.onlineStore.type": ("redis", "postgres"),
+    "FeatureStore.spec.offlineStore.type": ("spark",),
+    "FeatureStore.spec.materialization.schedule": ("0 3 * * *",),
     "Pipeline.spec.steps": ({"train": {"compute": {}}},),
     "Pipeline.spec.steps.*.compute.cpu": (2,),
     "Pipeline.spec.steps.*.compute.memory": ("2Gi",),
@@ -29,10 +29,8 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "Pipeline.spec.steps.*.compute.pool": ("gpu",),
     "Model.spec.task": ("timeSeries", "text", "vision"),
     "Model.spec.retraining.schedule": ("0 3 * * *",),
-    "Model.spec.compute.gpu": (1,),
     "Model.spec.compute.nodes": (2,),
     "Model.spec.compute.pool": ("gpu",),
-    "Inference.spec.features": ("both",),
     "Inference.spec.scaling.min": (0,),
     "Inference.spec.scaling.max": (2,),
     "Inference.spec.compute.gpu": (1,),

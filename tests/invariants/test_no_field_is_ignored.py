@@ -19,6 +19,7 @@ from applied_trial import Seen, look
 from dataset_fields import CASES, Case, write_files, write_package
 from deferred_fields import DEFERRED_KINDS, deferred_fields, first_object, new_value
 from environment_fields import ENVIRONMENT_CASES, EnvironmentCase
+from feature_fields import FEATURE_CASES
 from field_paths import FieldPath, changed_at, concrete, every_field, value_at
 from model_fields import MODEL_CASES, ModelCase
 from model_trial import API, BASE, DATA, MODELS, SECOND, THIRD, all_objects, data_objects, pipelines, write_model_trial
@@ -34,9 +35,10 @@ from mlx_stacks.workspace import open_workspace
 
 BY_A_TEST_OF_ITS_OWN = {
     "Dataset.spec.inputs", "Dataset.spec.eventTime", "Dataset.spec.source[sql].watermark", "Model.spec.predictAt", "Model.spec.retrainOn",
+    "Model.spec.featureService", "Inference.spec.features",
     "Environment.environments", *(f"{kind}.metadata.name" for kind in KINDS), *(f"{kind}.environments" for kind in KINDS),
 }  # fmt: skip
-ALSO_REFUSED = {"Environment.spec.state.backend", "Model.spec.task"}
+ALSO_REFUSED = {"Model.spec.task"}
 """Some values of these are refused, others work."""
 SECRETS = {"MLX_TRIAL_ONE": "sqlite:///one.db", "MLX_TRIAL_TWO": "sqlite:///two.db", "MLX_TRIAL_FIRST": "first", "MLX_TRIAL_SECOND": "second"}
 
@@ -64,7 +66,7 @@ def trial(tmp_path: Path) -> Trial:
 
 
 def test_every_field_of_every_kind_is_refused_or_deferred_or_seen_to_work() -> None:
-    works = {case.path for case in (*CASES, *MODEL_CASES, *ENVIRONMENT_CASES)} | BY_A_TEST_OF_ITS_OWN
+    works = {case.path for case in (*CASES, *FEATURE_CASES, *MODEL_CASES, *ENVIRONMENT_CASES)} | BY_A_TEST_OF_ITS_OWN
     deferred, refused = {field.path for field in deferred_fields()}, refused_paths().keys()
     fields = {field.path: field for field in every_field()}
     constant = {path for path, field in fields.items() if len(field.values) == 1} - refused
@@ -171,7 +173,7 @@ def test_every_row_of_what_is_refused_is_met() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Environment"])
 def test_a_name_and_its_environments_say_which_object_there_is_and_where(kind: str, tmp_path: Path) -> None:
-    specs = {"Dataset": DATA, "Pipeline": {"entry": "own_steps:quick"}, "Model": BASE, "Inference": API}
+    specs = {"Dataset": DATA, "Pipeline": {"entry": "own_steps:quick"}, "Model": BASE, "Inference": API, "FeatureStore": {}}
     first = made(kind, "trial", specs[kind]) if kind in specs else first_object(0, next(field for field in deferred_fields() if field.kind == kind))
     here = first["metadata"]["name"]
 

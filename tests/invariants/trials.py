@@ -48,7 +48,7 @@ class Trial:
     def preview(self) -> Result:
         """What the engine would do."""
         workspace = self.open()
-        return open_host(workspace).preview(program(workspace.graph, workspace.environment, {}), silent)
+        return open_host(workspace).preview(program(workspace.graph, workspace.environment, {}, workspace.released), silent)
 
     def plan(self) -> Plan:
         """What a person would see."""

@@ -79,7 +79,8 @@ def test_the_steps_of_the_reference_pipeline_are_reached_in_a_workspace_without_
 def test_of_mlx_itself_only_what_decides_what_is_trained_counts(tmp_path: Path) -> None:
     modules = {part.partition(":")[0] for part in code_parts("mlx_pipelines.tabular:pipeline", tmp_path)}
     steps = {f"mlx_pipelines.steps.{step}" for step in ("ingest", "validate", "split", "train", "evaluate", "package", "gate", "register")}
-    assert modules == {"mlx_pipelines.algorithm", "mlx_pipelines.rows", "mlx_pipelines.steps", "mlx_pipelines.tabular"} | steps
+    fits = {f"mlx_pipelines.{name}" for name in ("algorithm", "choose", "network_estimator", "network_training", "networks", "rows", "trials")}
+    assert modules == {"mlx_pipelines.steps", "mlx_pipelines.tabular"} | fits | steps
 
 
 def test_user_code_is_not_executed(workspace: Path, write_module: Write) -> None:
@@ -92,6 +93,8 @@ def test_user_code_is_not_executed(workspace: Path, write_module: Write) -> None
     [
         ("mone:pipeline", "there is no module 'mone' for the pipeline 'mone:pipeline'", "did you mean 'mine'?"),
         ("mine:pipelines", "mine has no function 'pipelines'", "did you mean mine:pipeline?"),
+        ("helpers.base", "'helpers.base' is a module: an entry is MODULE:FUNCTION", "name the function under @dsl.pipeline: helpers.base:FUNCTION"),
+        ("mlx_pipelines.tabular", "'mlx_pipelines.tabular' is a module: an entry is MODULE:FUNCTION", "write mlx_pipelines.tabular:pipeline"),
         ("broken:pipeline", "{folder}/broken.py:1:6: '(' was never closed", "def f("),
     ],
 )

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from mlx_pipelines.compile import compile_pipeline
 from mlx_pipelines.process import remove_tree
+
+from .waiting import Told, wait_for_end, watched, with_variable
 
 Write = Callable[[str, str], Path]
 BUSY = """
@@ -40,16 +41,18 @@ CALLER = (
 
 def test_kill_9_of_the_caller_leaves_no_folder_also_while_a_step_writes_there(workspace: Path, write_module: Write) -> None:
     write_module("mine", BUSY)
-    mark = workspace / "mark"
-    ir = compile_pipeline("mine:busy", {"mark": str(mark)}, workspace, workspace / "ir").path
+    mark = Told(workspace / "mark")
+    ir = compile_pipeline("mine:busy", {"mark": str(mark.path)}, workspace, workspace / "ir").path
     # Not below the test's folder: a socket's path may have 108 characters.
     with tempfile.TemporaryDirectory() as temporary:
-        caller = subprocess.Popen([sys.executable, "-c", CALLER, ir, mark, workspace / "run"], env={**os.environ, "TMPDIR": temporary})
-        wait_for(mark.is_file)
+        caller = subprocess.Popen([sys.executable, "-c", CALLER, ir, mark.path, workspace / "run"], env={**os.environ, "TMPDIR": temporary})
+        assert mark.read() == "started"
+        processes = watched(with_variable("TMPDIR", temporary))
         assert [path.name.startswith("mlx-run-") for path in Path(temporary).iterdir()] == [True]
         os.kill(caller.pid, signal.SIGKILL)
         caller.wait()
-        wait_for(lambda: not any(Path(temporary).iterdir()))
+        wait_for_end(processes)
+        assert list(Path(temporary).iterdir()) == []
 
 
 def test_a_tree_that_is_not_there_is_removed_already(tmp_path: Path) -> None:
@@ -57,10 +60,3 @@ def test_a_tree_that_is_not_there_is_removed_already(tmp_path: Path) -> None:
     (tmp_path / "some" / "more").mkdir(parents=True)
     remove_tree(str(tmp_path / "some"))
     assert list(tmp_path.iterdir()) == []
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)

@@ -2,10 +2,10 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from mlx_pipelines.compile import compile_pipeline
 from mlx_pipelines.errors import PipelineError, StepFailed
 from mlx_pipelines.run import run_pipeline
 
+from .waiting import Told, wait_for_end, watched
+
 Write = Callable[[str, str], Path]
 
 STEPS = """
@@ -22,9 +24,12 @@ STEPS = """
 
     @dsl.component(base_image="python:3.11", install_kfp_package=False)
     def count(n: int, rows: dsl.Output[dsl.Dataset]) -> int:
+        import logging
         from lengths import longer
         with open(rows.path, "w") as file:
             file.write("row")
+        print(f"counted {n}\\n\\n    of many")
+        logging.warning("that is few")
         return longer(n)
 
     @dsl.component(base_image="python:3.11", install_kfp_package=False)
@@ -94,7 +99,18 @@ def test_a_run_reports_its_steps_and_leaves_a_manifest(mine: Path) -> None:
     manifest = json.loads((mine / "run" / "manifest.json").read_text())
     assert [step["name"] for step in manifest["steps"]] == ["count", "count-2"]
     assert (manifest["pipeline"], manifest["arguments"], manifest["outputs"]) == ("counting", {"n": 3}, {"Output": 5})
-    assert sorted(path.name for path in (mine / "run").iterdir()) == ["manifest.json", "run.log", "steps"]
+    assert sorted(path.name for path in (mine / "run").iterdir()) == ["kfp.log", "manifest.json", "run.log", "steps"]
+
+
+def test_the_log_holds_what_the_steps_printed_and_says_where_all_of_it_is(mine: Path) -> None:
+    run_pipeline(compiled(mine, "counting", n=3), {"n": 3}, mine / "run", workspace=mine, report=lambda line: None)
+    log = re.sub(r"\d+\.\d s", "0.0 s", (mine / "run" / "run.log").read_text())
+    assert log == (
+        "step count\n    counted 3\n\n        of many\n    WARNING: that is few\nstep count done in 0.0 s\n"
+        "step count-2\n    counted 4\n\n        of many\n    WARNING: that is few\nstep count-2 done in 0.0 s\n"
+        "all that was printed, KFP's own lines, too: run/kfp.log\n"
+    )
+    assert "Got executor_input" in (mine / "run" / "kfp.log").read_text()
 
 
 def test_a_failed_step_gives_its_own_error_without_colours_and_the_log_is_kept(mine: Path) -> None:
@@ -102,9 +118,10 @@ def test_a_failed_step_gives_its_own_error_without_colours_and_the_log_is_kept(m
     with pytest.raises(StepFailed) as caught:
         run_pipeline(compiled(mine, "failing"), {}, mine / "run", workspace=mine, report=lambda line: None)
     assert str(caught.value) == "step 'fail' failed: ValueError: no column 'wind':\n  it was removed"
-    assert (caught.value.step, caught.value.log, caught.value.hint) == ("fail", log, f"the whole output is in {log}")
-    assert "Traceback" in log.read_text()
-    assert "\x1b" not in log.read_text()
+    assert (caught.value.step, caught.value.log, caught.value.hint) == ("fail", log, f"what its steps printed is in {log}")
+    assert "    Traceback (most recent call last):" in log.read_text().splitlines()
+    assert log.read_text().splitlines()[-1] == "all that was printed, KFP's own lines, too: run/kfp.log"
+    assert "\x1b" not in log.read_text() + (mine / "run" / "kfp.log").read_text()
     assert not (mine / "run" / "manifest.json").exists()
 
 
@@ -129,45 +146,31 @@ def test_running_out_of_memory_has_its_own_sentence(mine: Path, how: str, messag
 
 
 def test_an_interrupted_run_leaves_no_process(mine: Path) -> None:
-    mark = mine / "pid"
+    mark, steps = Told(mine / "pid"), list[int]()
 
     def interrupt(line: str) -> None:
-        wait_for(mark.is_file)
+        steps.extend(watched([int(mark.read())]))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_pipeline(compiled(mine, "waiting", mark=str(mark)), {"mark": str(mark)}, mine / "run", workspace=mine, report=interrupt)
-    wait_for(lambda: not alive(int(mark.read_text())))
+        run_pipeline(compiled(mine, "waiting", mark=str(mark.path)), {"mark": str(mark.path)}, mine / "run", workspace=mine, report=interrupt)
+    assert len(steps) == 1
+    wait_for_end(steps)
 
 
 def test_kill_9_of_the_caller_leaves_no_process(mine: Path) -> None:
-    mark = mine / "pid"
+    mark = Told(mine / "pid")
     program = (
         "import sys; from pathlib import Path; from mlx_pipelines.run import run_pipeline\n"
         "run_pipeline(Path(sys.argv[1]), {'mark': sys.argv[2]}, Path(sys.argv[3]), workspace=Path(sys.argv[4]), report=lambda line: None)"
     )
-    caller = subprocess.Popen([sys.executable, "-c", program, compiled(mine, "waiting", mark=str(mark)), mark, mine / "run", mine])
-    wait_for(lambda: mark.is_file() and mark.read_text() != "")
+    caller = subprocess.Popen([sys.executable, "-c", program, compiled(mine, "waiting", mark=str(mark.path)), mark.path, mine / "run", mine])
+    step = watched([int(mark.read())])
     os.kill(caller.pid, signal.SIGKILL)
     caller.wait()
-    wait_for(lambda: not alive(int(mark.read_text())))
+    wait_for_end(step)
 
 
 def test_a_run_with_a_missing_argument_says_so(mine: Path) -> None:
     with pytest.raises(PipelineError, match="the run stopped: TypeError: counting"):
         run_pipeline(compiled(mine, "counting", n=3), {}, mine / "run", workspace=mine, report=lambda line: None)
-
-
-def alive(pid: int) -> bool:
-    """A zombie is dead: its parent may be slow to collect it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

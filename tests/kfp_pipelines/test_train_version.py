@@ -173,5 +173,5 @@ def test_a_regression_on_all_columns_with_a_random_split(trained: Trained) -> No
     assert outputs.metrics["r2"] > 0.8
     run = client(trained.workspace, HOME)
     assert sorted(file.path for file in run.list_artifacts(outputs.run_id, "plots")) == [
-        f"plots/{name}.png" for name in ("importance", "predicted_actual", "residuals")
+        f"plots/{name}.png" for name in ("error_by_quantile", "importance", "predicted_actual", "residuals")
     ]

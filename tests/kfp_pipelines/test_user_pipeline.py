@@ -83,7 +83,7 @@ def asked(workspace: Path, entry: str, arguments: dict[str, object]) -> ModelVer
     ir = compile_pipeline(entry, arguments, workspace, workspace / HOME / "pipelines" / "mine").path
     inputs = ModelVersionInputs(
         model="own", task="classification", entry=entry, arguments=arguments, code_digest=code_digest(entry, workspace), target="late", home=HOME,
-        data=PreparedData(name="flights", digest="d" * 64, path="rows.parquet"), split={}, algorithm="own_models:Threshold",
+        data=PreparedData(name="flights", digest="d" * 64, path="rows.parquet"), split={},
         ir=ir.relative_to(workspace).as_posix(),
     )  # fmt: skip
     return inputs.model_copy(update={"fingerprint": fingerprint(inputs)})
@@ -112,3 +112,18 @@ def test_a_pipeline_that_leaves_no_model_is_told_what_to_leave(mine: Path) -> No
         train_version(inputs, mine, lambda line: None)
     assert str(caught.value) == f"the pipeline mine:forgetful ended without a packaged model in {HOME}/models/own/{inputs.fingerprint}"
     assert "artifact_folder" in caught.value.hint
+
+
+def test_what_the_model_sets_and_the_pipeline_does_not_take_stops_before_the_first_step(mine: Path) -> None:
+    inputs = asked(mine, "mine:pipeline", {"column": "wind"})
+    for name, value in {"algorithm": "own_models:Threshold", "parameters": {"depth": 3}, "seed": 1, "package": "native", "features": ["wind"]}.items():
+        with pytest.raises(PipelineError) as caught:
+            train_version(inputs.model_copy(update={name: value}), mine, lambda line: None)
+        assert str(caught.value) == f"mine:pipeline has no parameter '{name}': the Model's '{name}' would be ignored"
+    assert not (mine / HOME / "runs").exists()
+
+
+def test_a_model_without_algorithm_where_the_pipeline_takes_one_is_told(mine: Path) -> None:
+    inputs = asked(mine, "mlx_pipelines.tabular:pipeline", {})
+    with pytest.raises(PipelineError, match=r"mlx_pipelines\.tabular:pipeline takes 'algorithm', and model 'own' has none"):
+        train_version(inputs, mine, lambda line: None)

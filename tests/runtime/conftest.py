@@ -12,8 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from made_features import MadeStore, made_store
 from made_flights import Packaged, boosted_regression, boosting, flights, forest, late, logistic, server_inputs
 
+from mlx_features.client import FeastWorker
 from mlx_runtime.columns import to_frame
 from mlx_runtime.package import package
 from mlx_runtime.server import lifecycle
@@ -58,6 +60,13 @@ def models(pack: Callable[..., Packaged]) -> Callable[[str], Packaged]:
         return pack(name, makers[name](), data, labels)
 
     return named
+
+
+@pytest.fixture(scope="session")
+def store(workspace: Path) -> Iterator[MadeStore]:
+    """A feature store that Feast itself made and filled."""
+    with FeastWorker(workspace) as worker:
+        yield made_store(workspace, worker)
 
 
 Serve = Callable[..., tuple[Path, lifecycle.Running]]

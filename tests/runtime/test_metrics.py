@@ -101,5 +101,15 @@ def test_curves_end_where_they_must() -> None:
     assert area == pytest.approx(reference.roc_auc_score(TRUTH, SHARE))
     assert found["confusion"] == {"classes": [False, True], "counts": reference.confusion_matrix(TRUTH, SHARE > 0.5).tolist()}
     assert sum(found["calibration"]["rows"]) == ROWS
-    assert sorted(curves("regression", NUMBERS, REGRESSION, [])) == ["predicted_actual", "residuals"]
+    assert sorted(curves("regression", NUMBERS, REGRESSION, [])) == ["error_by_quantile", "predicted_actual", "residuals"]
     assert list(curves("classification", WORDS, MULTI, list("abc"))) == ["confusion"]
+
+
+def test_the_error_by_quantile_is_of_all_rows_from_the_lowest_predictions_to_the_highest() -> None:
+    truth = np.arange(1000.0)
+    predicted = truth + np.where(truth < 500, 1.0, -3.0)
+    curve = curves("regression", truth, pyarrow.table({"prediction": predicted}), [])["error_by_quantile"]
+    assert curve["rows"] == [100] * 10
+    assert curve["error"] == pytest.approx([1.0] * 5 + [3.0] * 5, abs=0.1)
+    assert curve["bias"] == pytest.approx([-1.0] * 5 + [3.0] * 5, abs=0.1)
+    assert curve["predicted"] == sorted(curve["predicted"])

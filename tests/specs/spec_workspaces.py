@@ -1,9 +1,10 @@
-"""Small workspaces that tests write: stacks/local.yaml and specs/specs.yaml."""
+"""Small workspaces that tests of specs and of stacks write: stacks/local.yaml and specs/specs.yaml."""
 
 from pathlib import Path
 
 LOCAL = "apiVersion: mlx/v1\nkind: Environment\nmetadata: {name: local}\nspec:\n  variables: {depth: 6, name: tree, deep: true, rate: 0.1}\n"
 PIPELINE = "apiVersion: mlx/v1\nkind: Pipeline\nmetadata: {name: tabular}\nspec: {entry: 'steps:pipeline', arguments: {keep: [1, 2], drop: x}}\n"
+TABULAR = "apiVersion: mlx/v1\nkind: Pipeline\nmetadata: {name: tabular}\nspec: {entry: 'mlx_pipelines.tabular:pipeline'}\n"
 DATASET = """apiVersion: mlx/v1
 kind: Dataset
 metadata: {name: flights}
@@ -17,7 +18,7 @@ spec:
     carrier: {type: string}
     late: {type: boolean}
 """
-MODEL = """apiVersion: mlx/v1
+DELAY = """apiVersion: mlx/v1
 kind: Model
 metadata: {name: delay}
 spec:
@@ -29,7 +30,8 @@ spec:
   algorithm: sklearn.tree.DecisionTreeClassifier
   parameters:
     max_depth: ${var.depth}
-    note: "${var.name} of ${var.depth}, ${var.deep}, $${var.depth}"
+"""
+MODEL = f"""{DELAY}    note: "${{var.name}} of ${{var.depth}}, ${{var.deep}}, $${{var.depth}}"
 """
 
 

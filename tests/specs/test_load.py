@@ -16,7 +16,9 @@ def test_the_reference_workspace_has_no_problems() -> None:
     loaded, problems = check(REPOSITORY, "local")
     assert [render(problem) for problem in problems] == []
     assert loaded.graph is not None
-    assert [node.id for node in loaded.graph.objects][:4] == ["Dataset/flights", "Dataset/weather", "Dataset/flight-delays", "Dataset/december-flights"]
+    order = [node.id for node in loaded.graph.objects]
+    assert all(order.index(reference) < order.index(node.id) for node in loaded.graph.objects for reference in node.references)
+    assert set(loaded.graph.get("Model/delay-checkin").references) == {"Dataset/flight-delays", "FeatureStore/flights", "Pipeline/tabular"}  # type: ignore[union-attr]
 
 
 def test_objects_stand_in_dependency_order_whatever_the_order_in_files(tmp_path: Path) -> None:

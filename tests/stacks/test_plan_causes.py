@@ -3,48 +3,18 @@
 from pathlib import Path
 
 import pytest
+from tiny_workspace import tiny_workspace
 
 from mlx_engine.host import Op, Result, Step
 from mlx_stacks.plan import describe
 from mlx_stacks.workspace import Workspace, open_workspace
 
-SPECS = """\
-apiVersion: mlx/v1
-kind: Dataset
-metadata: {name: tumours}
-spec: {source: {type: csv, path: tumours.csv}, columns: {radius: {type: float}, malignant: {type: boolean}}}
----
-apiVersion: mlx/v1
-kind: Pipeline
-metadata: {name: tabular}
-spec: {entry: "mlx_pipelines.tabular:pipeline"}
----
-apiVersion: mlx/v1
-kind: Model
-metadata: {name: tumour}
-spec:
-  task: classification
-  pipeline: tabular
-  data: tumours
-  target: malignant
-  algorithm: sklearn.linear_model.LogisticRegression
-  success: [{metric: roc_auc, atLeast: 0.6}]
----
-apiVersion: mlx/v1
-kind: Inference
-metadata: {name: api}
-spec: {mode: realtime, model: tumour@champion}
-"""
+API = "Inference/tumour-api"
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    for folder in ("specs", "stacks"):
-        (tmp_path / folder).mkdir()
-    (tmp_path / "Pulumi.yaml").write_text("name: tiny\nruntime: python\nmain: stacks/\n")
-    (tmp_path / "stacks" / "local.yaml").write_text("apiVersion: mlx/v1\nkind: Environment\nmetadata: {name: local}\n")
-    (tmp_path / "specs" / "tiny.yaml").write_text(SPECS)
-    return open_workspace(tmp_path)
+    return open_workspace(tiny_workspace(tmp_path / "tiny"))
 
 
 def component(id: str, op: Op = Op.SAME, **values: object) -> Step:
@@ -71,9 +41,9 @@ def test_an_endpoint_that_waits_follows_the_model_whose_bar_was_lowered(workspac
         workspace,
         component("Model/tumour", Op.UPDATE, **bars),
         resource("Model/tumour", "Champion", "success"),
-        component("Inference/api"),
-        resource("Inference/api", "ModelServer", "version"),
-    ) == {"Model/tumour": (), "Inference/api": ("follows Model/tumour",)}
+        component(API),
+        resource(API, "ModelServer", "version"),
+    ) == {"Model/tumour": (), API: ("follows Model/tumour",)}
 
 
 def test_a_stronger_cause_speaks_before_new_metadata(workspace: Workspace) -> None:
@@ -86,11 +56,11 @@ def test_a_stronger_cause_speaks_before_new_metadata(workspace: Workspace) -> No
 
 def test_a_cause_two_references_away_is_named(workspace: Workspace) -> None:
     prepared = [component("Dataset/tumours"), resource("Dataset/tumours", "PreparedDataset", "sourceDigest")]
-    served = [component("Inference/api"), resource("Inference/api", "ModelServer", "version")]
-    assert causes(workspace, *prepared, component("Model/tumour"), *served)["Inference/api"] == ("follows Dataset/tumours",)
+    served = [component(API), resource(API, "ModelServer", "version")]
+    assert causes(workspace, *prepared, component("Model/tumour"), *served)[API] == ("follows Dataset/tumours",)
 
 
 def test_without_a_changed_object_the_cause_is_what_the_resource_lacks(workspace: Workspace) -> None:
-    assert causes(workspace, component("Inference/api"), resource("Inference/api", "ModelServer", "memory")) == {"Inference/api": ("its memory changed",)}
+    assert causes(workspace, component(API), resource(API, "ModelServer", "memory")) == {API: ("its memory changed",)}
     missing = resource("Dataset/tumours", "PreparedDataset", op=Op.CREATE)
     assert causes(workspace, component("Dataset/tumours"), missing) == {"Dataset/tumours": ("it is not there",)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mlx_stacks.plan import Plan
     from mlx_stacks.workspace import Workspace
 
+Ask = Callable[[], "Plan"]
+"""Makes a new plan, shows it, and asks where a question is due."""
 LockTimeout = Annotated[float, typer.Option("--lock-timeout", min=0, help="Seconds to wait while another update runs.")]
 
 
@@ -36,8 +38,13 @@ def command(
     from mlx_cli.session import opened
 
     workspace = opened(folder, env, warn=True)
-    plan = read_plan(saved) if saved else plan_and_ask(workspace, yes=yes)
-    return carry_out(workspace, plan, message=message, lock_timeout=lock_timeout, output=output)
+
+    def ask() -> Plan:
+        return plan_and_ask(workspace, yes=yes)
+
+    if saved:
+        return carry_out(workspace, read_plan(saved), None, message=message, lock_timeout=lock_timeout, output=output)
+    return carry_out(workspace, ask(), ask, message=message, lock_timeout=lock_timeout, output=output)
 
 
 def read_plan(path: Path) -> Plan:
@@ -79,23 +86,39 @@ def confirm(question: str, *, yes: bool) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
-def carry_out(workspace: Workspace, plan: Plan, *, message: str, lock_timeout: float, output: str) -> int:
-    """Applies, while its progress is shown; then what was done, on stdout."""
-    from mlx_cli.output import result, result_json
-    from mlx_cli.progress import progress
+def carry_out(workspace: Workspace, plan: Plan, ask: Ask | None, *, message: str, lock_timeout: float, output: str) -> int:
+    """Applies, while its progress is shown; then what was done, on stdout. ``ask`` is None for a saved plan, which is never made again."""
+    from mlx_cli.output import note, result, result_json
     from mlx_cli.render.outcome import applied_json, render_applied
     from mlx_cli.render.plan import render_plan
-    from mlx_stacks.apply import apply
 
-    if not plan.changed:
-        applied: Applied | None = None
-        text = render_plan(plan)
-    else:
-        with progress() as watch:
-            applied = apply(workspace, plan, watch, message=message, lock_timeout=lock_timeout)
-        text = render_applied(applied)
+    plan, applied = made_so(workspace, plan, ask, message=message, lock_timeout=lock_timeout)
+    for line in applied.notes if applied else ():
+        note(f"note: {line}")
     if output == "json":
-        result_json(applied_json(workspace.name, applied))
+        result_json(applied_json(workspace.name, applied, plan.notes))
     else:
-        result(text)
+        result(render_applied(applied, plan.notes) if applied else render_plan(plan))
     return BLOCKED if applied and applied.blocked else DONE
+
+
+def made_so(workspace: Workspace, plan: Plan, ask: Ask | None, *, message: str, lock_timeout: float) -> tuple[Plan, Applied | None]:
+    """The plan that held, and what was done; None: nothing was left to do.
+
+    Another update may have changed the state between the plan and the lock: then what is to be done is planned and asked anew.
+    """
+    from mlx_cli.output import note
+    from mlx_cli.progress import progress
+    from mlx_stacks.apply import apply
+    from mlx_stacks.errors import StalePlan
+
+    while plan.changed:
+        try:
+            with progress() as watch:
+                return plan, apply(workspace, plan, watch, message=message, lock_timeout=lock_timeout)
+        except StalePlan:
+            if ask is None:
+                raise
+            note("another update changed the state in between: planning again")
+            plan = ask()
+    return plan, None

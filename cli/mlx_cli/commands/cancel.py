@@ -1,5 +1,8 @@
 """``mlx cancel``: removes a lock whose holder is gone."""
 
+import sys
+
+from mlx_cli.boundary import UsageError
 from mlx_cli.options import HERE, Env, Folder, Format, Yes
 
 
@@ -11,10 +14,15 @@ def command(folder: Folder = HERE, env: Env = None, yes: Yes = False, output: Fo
     from mlx_cli.commands.apply import confirm
     from mlx_cli.output import result, result_json
     from mlx_cli.session import opened
-    from mlx_stacks.apply import cancel
+    from mlx_stacks.apply import cancel, lock_holders
 
     workspace = opened(folder, env, needs_specs=False)
-    confirm(f"Remove the lock of environment {workspace.name}? An update that still runs would no longer be protected.", yes=yes)
-    message = cancel(workspace)
+    held = lock_holders(workspace)
+    whose = " and ".join(held)
+    if held and not yes and not sys.stdin.isatty():
+        raise UsageError(f"environment {workspace.name} is locked by {whose}", hint="if that update is gone: mlx cancel --yes")
+    if held:
+        confirm(f"Remove the lock of {whose}? An update that still runs would no longer be protected.", yes=yes)
+    message = cancel(workspace) if held else f"environment {workspace.name} is not locked: there is nothing to cancel"
     result_json({"environment": workspace.name, "message": message}) if output == "json" else result(message)
     return 0

@@ -1,62 +1,127 @@
-"""``mlx logs``: what an endpoint's server or a model's last training run has written."""
+"""``mlx logs``: what endpoints' servers and models' last training runs have written."""
 
 from __future__ import annotations
 
+import re
+import sys
 import time
-from collections import deque
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlx_cli.options import HERE, Env, Folder
+from mlx_cli.boundary import UsageError
+from mlx_cli.options import HERE, Env, Folder, Format
 
 if TYPE_CHECKING:
+    from mlx_stacks.logs import Followed
     from mlx_stacks.workspace import Workspace
 
 POLL = 0.2
-"""Seconds between two looks at a log that is followed."""
+"""Seconds between two looks at logs that are followed."""
+AGO = re.compile(r"(\d+)\s*(s|m|h|d)")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="An Inference (its server's log) or a Model (its last training run's).")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Inferences (their servers' logs) and Models (their last training runs'). Left out: all.", show_default="all")
+    ] = None,
     folder: Folder = HERE,
     env: Env = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what is written from now on.")] = False,
-    last: Annotated[int, typer.Option("--last", "-n", min=0, help="How many lines, counted from the end.")] = 100,
+    last: Annotated[int, typer.Option("--last", "--tail", "-n", min=0, help="How many lines of each, counted from the end.")] = 100,
+    since: Annotated[str | None, typer.Option("--since", help="Only lines since then: 30s, 10m, 2h, 1d ago, or 2013-10-01T12:00.")] = None,
+    output: Format = "text",
 ) -> int:
-    """Show the log of an endpoint or of a model's last training run."""
-    from mlx_cli.session import object_named, opened
+    """Show the logs of endpoints and of models' last training runs; of several objects, each line with its object.
 
+    With --follow the history comes first, then what is written, until Ctrl-C; another training of the model is followed too.
+    """
+    from mlx_cli.session import opened
+
+    if follow and output == "json":
+        raise UsageError("a log that is followed has no end, and JSON needs one", hint="leave out --follow, or -o json")
+    moment = moment_of(since) if since else None
     workspace = opened(folder, env, needs_specs=False)
-    show(log_of(workspace, object_named(workspace, name, ("Inference", "Model")).id), last, follow=follow)
+    ids = ids_of(workspace, names or [])
+    if follow:
+        stay(workspace, ids, last, moment)
+    else:
+        show(workspace, ids, last, moment, output, asked=bool(names))
     return 0
 
 
-def log_of(workspace: Workspace, id: str) -> Path:
-    """The object's newest log; raises ``UserError`` when there is none."""
-    from mlx_specs import layout
+def moment_of(text: str) -> datetime:
+    """The moment that ``--since`` names, in this machine's time."""
+    ago = AGO.fullmatch(text.strip())
+    if ago:
+        return datetime.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--since {text!r} is no moment", hint="say 30s, 10m, 2h or 1d ago, or a time such as 2013-10-01T12:00") from error
+    return moment.astimezone().replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def ids_of(workspace: Workspace, names: Sequence[str]) -> list[str]:
+    """The objects that were named, or all that can have a log."""
+    from mlx_cli.session import object_named
+    from mlx_stacks.logs import writers
+
+    return list(dict.fromkeys(object_named(workspace, name, ("Inference", "Model")).id for name in names)) or list(writers(workspace))
+
+
+def show(workspace: Workspace, ids: Sequence[str], last: int, since: datetime | None, output: str, *, asked: bool) -> None:
+    """What is there now. A log that was asked for by name and is not there is an error."""
+    from mlx_cli.output import result_json
     from mlx_stacks.errors import UserError
+    from mlx_stacks.logs import last_lines, newest_log
 
-    kind, name = id.split("/")
-    home = workspace.layout.home
-    places = {
-        "Inference": (layout.endpoint(home, name), "server.log"),
-        "Model": (layout.run(home, name, "x").parent, "*/run.log"),
-    }
-    found = sorted((workspace.root / places[kind][0]).glob(places[kind][1]), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise UserError(
-            f"{id} has no log in environment {workspace.name}", hint="mlx status shows what runs; a batch inference tells its progress in mlx apply"
-        )
-    return found[-1]
+    logs = {id: newest_log(workspace, id) for id in ids}
+    missing = [id for id, log in logs.items() if log is None]
+    if len(missing) == len(logs) or (asked and missing):
+        hint = "mlx status shows what runs; a batch inference tells its progress in mlx apply"
+        raise UserError(f"{' and '.join(missing) or 'nothing'} has no log in environment {workspace.name}", hint=hint)
+    found = [{"id": id, "path": str(log.relative_to(workspace.root)), "lines": last_lines(log, last, since)} for id, log in logs.items() if log]
+    if output == "json":
+        result_json({**found[0], "logs": found})
+    else:
+        show_lines(found)
 
 
-def show(log: Path, last: int, *, follow: bool) -> None:
-    """Prints the end of a log, then what is added, until it is interrupted."""
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        for line in deque(lines, maxlen=last):
-            print(line, end="")
-        while follow:
-            more = lines.read()
-            print(more, end="", flush=True) if more else time.sleep(POLL)
+def show_lines(found: Sequence[dict[str, Any]]) -> None:
+    """The logs one after another; with the object's name before each line where there are several."""
+    width = max(len(log["id"]) for log in found) if len(found) > 1 else 0
+    for log in found:
+        say(log["id"], log["lines"], width)
+
+
+def stay(workspace: Workspace, ids: Sequence[str], last: int, since: datetime | None) -> None:
+    """Prints the end of each log, then what is added to any of them, until it is interrupted."""
+    from mlx_cli.output import note
+    from mlx_stacks.logs import Followed
+
+    width = max(map(len, ids), default=0) if len(ids) > 1 else 0
+    followed: list[Followed] = [Followed(workspace, id) for id in ids]
+    for one in followed:
+        history = one.begin(last, since)
+        say(one.id, history, width)
+        if not one.found:
+            note(f"{one.id} has no log yet: waiting for it")
+    while True:
+        for one in followed:
+            say(one.id, one.more(), width)
+        time.sleep(POLL)
+
+
+def say(id: str, lines: Sequence[str], width: int) -> None:
+    """Lines of one object, at once: whoever reads them through a pipe waits for them."""
+    from mlx_cli.output import paint_for
+
+    paint = paint_for(sys.stdout)
+    for line in lines:
+        print(f"{paint(id.ljust(width), 'dim')} | {line}" if width else line)
+    if lines:
+        sys.stdout.flush()

@@ -1,13 +1,18 @@
 """``mlx plan``: what an apply would do, and what that means; changes nothing."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlx_cli.boundary import CHANGES, DONE
 from mlx_cli.options import HERE, Env, Folder, Format
+
+if TYPE_CHECKING:
+    from mlx_stacks.workspace import Workspace
 
 
 def command(
@@ -26,10 +31,11 @@ def command(
     from mlx_cli.output import paint_for, result, result_json
     from mlx_cli.progress import quiet
     from mlx_cli.render.plan import render_plan
-    from mlx_cli.session import opened
     from mlx_stacks.plan import make_plan
 
-    plan = make_plan(opened(folder, env, warn=True), quiet)
+    if out is not None:
+        refuse_missing_folder(out, folder)
+    plan = make_plan(opened_or_told(folder, env, output), quiet)
     if out is not None:
         save(plan.to_json(), out)
     if output == "json":
@@ -39,12 +45,37 @@ def command(
     return CHANGES if detailed_exitcode and plan.changed else DONE
 
 
+def opened_or_told(folder: Path, env: str | None, output: str) -> Workspace:
+    """The workspace; where its specs have errors and a machine reads, these are the result, as ``mlx validate -o json`` has them."""
+    from mlx_cli.output import result_json
+    from mlx_cli.session import opened
+    from mlx_stacks.errors import UserError
+
+    try:
+        return opened(folder, env, warn=True)
+    except UserError as error:
+        if output == "json" and error.diagnostics:
+            result_json({"valid": False, "environment": env, "diagnostics": [item.as_json() for item in error.diagnostics]})
+        raise
+
+
+def refuse_missing_folder(path: Path, folder: Path) -> None:
+    """Said before anything is planned: a folder that is only misspelt is not made. The workspace's own ``.mlx`` may be."""
+    from mlx_cli.boundary import UsageError
+    from mlx_specs.layout import find_workspace
+
+    root = find_workspace(folder.resolve())
+    ours = root is not None and path.resolve().parent == root / ".mlx"
+    if not ours and not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: the folder {path.parent} is not there", hint=f"make it first: mkdir -p {path.parent}")
+
+
 def save(text: str, path: Path) -> None:
     """Writes the plan, or says why it cannot be written."""
     from mlx_cli.boundary import UsageError
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", hint="--out takes a file that you may write") from error

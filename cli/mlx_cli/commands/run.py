@@ -1,12 +1,17 @@
 """``mlx run``: a batch inference, now. It is an apply with a recorded trigger: there is no second path to a change."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlx_cli.commands.apply import LockTimeout, carry_out, plan_and_ask
 from mlx_cli.options import HERE, Env, Folder, Format, Yes
+
+if TYPE_CHECKING:
+    from mlx_stacks.plan import Plan
 
 
 def command(
@@ -29,5 +34,9 @@ def command(
     node = object_named(workspace, name, ("Inference",))
     if not isinstance(node.object, Inference) or node.object.spec.mode != "batch":
         raise UserError(f"{node.id} is not a batch inference", hint=f"ask it for predictions: mlx predict {node.id.split('/')[1]} --data FILE")
-    plan = plan_and_ask(workspace, yes=yes, run={node.id: datetime.now(UTC).isoformat(timespec="seconds")})
-    return carry_out(workspace, plan, message=f"mlx run {name}", lock_timeout=lock_timeout, output=output)
+    run = {node.id: datetime.now(UTC).isoformat(timespec="seconds")}
+
+    def ask() -> Plan:
+        return plan_and_ask(workspace, yes=yes, run=run)
+
+    return carry_out(workspace, ask(), ask, message=f"mlx run {name}", lock_timeout=lock_timeout, output=output)

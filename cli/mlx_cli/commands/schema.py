@@ -11,12 +11,14 @@ from mlx_cli.output import note, result_json
 
 def command(
     kind: Annotated[str | None, typer.Argument(help="A kind, such as Model; left out: any object, as editors need it.")] = None,
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="VERB", help="The schema of what `mlx VERB -o json` prints.")] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="json|VERB", help="json: a schema is JSON anyway; a VERB: the schema of what `mlx VERB -o json` prints.")
+    ] = "json",
     write: Annotated[Path | None, typer.Option("--write", help="Write every kind's schema into this folder instead, for editors.")] = None,
 ) -> int:
     """Print the JSON schema of a kind, of a whole file, or of a verb's -o json."""
-    if output is not None:
-        result_json(output_schema(output))
+    if output != "json":
+        result_json(output_schema(output, kind))
     elif write is not None:
         write_all(write)
     else:
@@ -24,11 +26,13 @@ def command(
     return 0
 
 
-def output_schema(verb: str) -> dict[str, Any]:
+def output_schema(verb: str, kind: str | None) -> dict[str, Any]:
     """The published schema of a verb's result."""
     from mlx_cli.outputs import OUTPUTS
     from mlx_specs.diagnostics import did_you_mean, listing
 
+    if kind is not None:
+        raise UsageError(f"either the kind {kind!r} or -o {verb!r}: a verb's result has no kind", hint="ask for one after the other")
     if verb not in OUTPUTS:
         raise UsageError(f"no verb {verb!r} prints JSON{did_you_mean(verb, OUTPUTS)}", hint=f"these do: {listing(OUTPUTS, 20)}")
     return OUTPUTS[verb]

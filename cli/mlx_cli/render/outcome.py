@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mlx_cli.output import PLAIN, Paint, columns, duration, plural
+from mlx_cli.output import PLAIN, Paint, columns, duration, plural, short
 from mlx_cli.progress import is_managed
 from mlx_cli.render.plan import change_text
 
@@ -16,17 +18,26 @@ if TYPE_CHECKING:
     from mlx_stacks.apply import Applied, Drifted
     from mlx_stacks.status import ObjectStatus
 
-COLOURS = {"Ready": "green", "Done": "green", "Declared": "dim", "NotRun": "dim", "NotApplied": "dim", "WaitingForModel": "yellow", "Challenger": "yellow"}
+COLOURS = {
+    "Ready": "green", "Done": "green", "Declared": "dim", "NotRun": "dim", "NotApplied": "dim",
+    "NotReleased": "yellow", "WaitingForModel": "yellow", "Challenger": "yellow",
+}  # fmt: skip
 """Green is well, yellow waits for something; what has no row is broken, and red."""
 
+MADE = {"created": ("create", "import"), "updated": ("update", "replace"), "deleted": ("delete",)}
+FOUND = {"changed": ("refresh", "update"), "gone": ("delete",)}
+"""Words of the history for the engine's operations: what an apply or a destroy did, and what a refresh found."""
 
-def render_applied(applied: Applied) -> str:
+
+def render_applied(applied: Applied, notes: Sequence[str] = ()) -> str:
     """``Applied in 12 s: 5 created, 1 updated, 0 deleted`` and what waits or was blocked."""
-    done = [step for step in applied.steps if is_managed(step)]
-    lines = [f"Applied in {duration(applied.seconds)}: {counts(done)}"]
+    managed = [step for step in applied.steps if is_managed(step)]
+    lines = [f"Applied in {duration(applied.seconds)}: {counts(managed)}"]
     lines += [f"  waiting  {line}" for line in applied.waiting]
     lines += [f"  blocked  {line}" for line in applied.blocked]
-    return "\n".join(lines)
+    lines += [f"  {'kept' if done.kept else 'scored'}  {done.id}: {done.rows:,} rows by version {done.version} in {done.path}" for done in applied.batches]
+    lines += [f"  note  {line}" for line in notes]
+    return short("\n".join(lines))
 
 
 def counts(steps: Sequence[Step]) -> str:
@@ -40,7 +51,7 @@ def updated(ops: Sequence[str]) -> int:
     return ops.count("update") + max(ops.count("replace"), ops.count("create-replacement"))
 
 
-def applied_json(environment: str, applied: Applied | None) -> dict[str, Any]:
+def applied_json(environment: str, applied: Applied | None, notes: Sequence[str] = ()) -> dict[str, Any]:
     """``mlx schema --output apply``; None: there was nothing to do."""
     done = [str(step.op) for step in applied.steps if is_managed(step)] if applied else []
     return {
@@ -51,6 +62,8 @@ def applied_json(environment: str, applied: Applied | None) -> dict[str, Any]:
         "blocked": list(applied.blocked) if applied else [],
         "waiting": list(applied.waiting) if applied else [],
         "seconds": round(applied.seconds, 3) if applied else 0.0,
+        "batches": [asdict(batch) for batch in applied.batches] if applied else [],
+        "notes": [*notes, *(applied.notes if applied else ())],
     }
 
 
@@ -74,15 +87,16 @@ def removed_resources(result: Result) -> int:
 
 
 def render_destroyed(result: Result) -> str:
-    """``Destroyed 12 resources in 1.3 s``"""
-    return f"Destroyed {plural(removed_resources(result), 'resource')} in {duration(result.duration)}"
+    """``Destroyed 12 resources in 1.3 s``, or that there was nothing."""
+    removed = removed_resources(result)
+    return f"Destroyed {plural(removed, 'resource')} in {duration(result.duration)}" if removed else "Nothing to destroy"
 
 
 def render_status(objects: Sequence[ObjectStatus], paint: Paint = PLAIN) -> str:
     """One row an object: what it is, whether it is well, and where it is."""
     if not objects:
         return "Nothing is applied yet: mlx apply"
-    lines = columns([(item.id, item.status, item.detail) for item in objects], header=("OBJECT", "STATUS", "DETAIL")).splitlines()
+    lines = columns([(item.id, item.status, short(item.detail)) for item in objects], header=("OBJECT", "STATUS", "DETAIL")).splitlines()
     return "\n".join([paint(lines[0], "dim"), *(with_colour(line, item.status, paint) for line, item in zip(lines[1:], objects, strict=True))])
 
 
@@ -95,8 +109,9 @@ def render_history(updates: Sequence[Update]) -> str:
     """One row an update, the newest first."""
     if not updates:
         return "No updates yet: mlx apply"
-    rows = [(when(item.start), item.kind, item.result, duration(item.end - item.start), changed(item), item.message) for item in updates]
-    return columns(rows, header=("WHEN", "VERB", "RESULT", "TOOK", "CHANGES", "MESSAGE"))
+    rows = [(when(item.start), who(item), verb(item), item.result, duration(item.end - item.start), changed(item), reason_of(item)) for item in updates]
+    header = ("WHEN", "WHO", "VERB", "RESULT", "TOOK", "DONE", "MESSAGE")
+    return columns(rows, header=[name if any(cells) else "" for name, cells in zip(header, zip(*rows, strict=True), strict=True)])
 
 
 def when(moment: float) -> str:
@@ -104,17 +119,43 @@ def when(moment: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(moment))
 
 
+def who(update: Update) -> str:
+    """``ann@laptop``; the pulumi CLI does not say."""
+    return "@".join(filter(None, (update.environment.get(f"exec.{name}", "") for name in ("user", "host"))))
+
+
+def verb(update: Update) -> str:
+    """The verb that people typed, where the engine has another word for it."""
+    return {"update": "apply"}.get(update.kind, update.kind)
+
+
+def reason_of(update: Update) -> str:
+    """What triggered it, where the verb alone does not say so."""
+    return "" if update.message == f"mlx {verb(update)}" else update.message
+
+
 def changed(update: Update) -> str:
-    """``3 create, 1 update``; what stayed the same is not told."""
-    return ", ".join(f"{number} {op}" for op, number in sorted(update.changes.items()) if op != "same" and number) or "none"
+    """``3 created, 1 updated``, counted as apply does: without the components that only group; what stayed the same is not told."""
+    counted: Mapping[str, int] = json.loads(update.environment.get("exec.resources", "null")) or update.changes
+    words = FOUND if update.kind == "refresh" else MADE
+    return ", ".join(f"{total} {word}" for word, ops in words.items() if (total := sum(counted.get(op, 0) for op in ops))) or "nothing"
 
 
 def render_drift(drifted: Sequence[Drifted]) -> str:
     """One row for each thing that is not as it was applied."""
     if not drifted:
         return "No drift: everything is as it was applied."
-    rows = [(item.id, text) for item in drifted for text in (["is gone"] if item.gone else [change_text(change) for change in item.changes])]
-    return columns(rows, indent="  ") + f"\n\n{plural(len({item.id for item in drifted}), 'object')} drifted; mlx apply puts them back"
+    rows = [row for item in drifted for row in drift_rows(item)]
+    count = len({item.id for item in drifted})
+    return short(columns(rows, indent="  ")) + f"\n\n{plural(count, 'object')} drifted; mlx apply puts {'it' if count == 1 else 'them'} back"
+
+
+def drift_rows(item: Drifted) -> list[tuple[str, str, str]]:
+    """What is gone in the words of ``mlx status``; of what is there, each value that differs."""
+    if item.gone:
+        return [(item.id, item.status, item.detail)]
+    first, *more = [change_text(change) for change in item.changes] or ["differs"]
+    return [(item.id, "Changed", first), *(("", "", text) for text in more)]
 
 
 def render_checks(checks: Sequence[Check], paint: Paint = PLAIN) -> str:

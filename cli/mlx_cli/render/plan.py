@@ -27,10 +27,16 @@ def render_plan(plan: Plan, paint: Paint = PLAIN) -> str:
     """The whole plan; what stays the same is counted only."""
     changed = [item for item in plan.objects if item.action != "same"]
     if not changed:
-        return f"No changes: environment {plan.environment} is as the specs say ({plural(len(plan.objects), 'object')})."
+        same = f"No changes: environment {plan.environment} is as the specs say ({plural(len(plan.objects), 'object')})."
+        return "\n".join([*([same] if plan.objects else ["No changes."]), *noted(plan)])
     rows = [row for item in changed for row in rows_of(item)]
     table = columns(rows, indent="  ").splitlines()
-    return "\n".join([f"Environment {plan.environment}", "", *(coloured(line, paint) for line in table), "", summary(plan)])
+    return "\n".join([f"Environment {plan.environment}", "", *(coloured(line, paint) for line in table), "", summary(plan), *noted(plan)])
+
+
+def noted(plan: Plan) -> list[str]:
+    """What stays as it is and should be known."""
+    return [f"  note  {line}" for line in plan.notes]
 
 
 def rows_of(item: ObjectChange) -> list[tuple[str, str, str]]:

@@ -29,7 +29,7 @@ def score_dataset(inputs: BatchPredictionsInputs, workspace: Path, report: Calla
     process = _spawn(inputs, workspace)
     try:
         answer = _follow(process, report)
-    except BaseException:
+    except BaseException:  # broad, to raise it again: also when the apply is interrupted, no process is left that writes
         process.kill()
         raise
     finally:

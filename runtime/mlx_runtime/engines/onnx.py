@@ -40,16 +40,16 @@ class OnnxEngine:
     """A session and how its outputs become ours."""
 
     def __init__(self, session: Any, model: ModelFile) -> None:
-        self._session = session
+        self.session = session
         self._feeds = [(feed.name, FEEDS.get(feed.type)) for feed in session.get_inputs()]
         self._fetches = [output.name for output in session.get_outputs()]
         self._outputs = [tensor.name for tensor in model.outputs]
+        self._lowered = frozenset(tensor.name for tensor in model.inputs if tensor.lowercase)
         self._labels = _label_table(model) if model.classes else None
 
     def predict(self, columns: Columns) -> Outputs:
         """Runs the graph on all rows at once."""
-        feeds = {name: _feed(columns[name], dtype) for name, dtype in self._feeds}
-        results = self._session.run(self._fetches, feeds)
+        results = self.session.run(self._fetches, self.feeds(columns))
         if self._labels is None:
             return {self._outputs[0]: results[0].reshape(-1)}
         codes, classes = self._labels
@@ -59,12 +59,23 @@ class OnnxEngine:
         probabilities = [results[1][:, index] for index in range(len(self._outputs) - 1)]
         return dict(zip(self._outputs, [label, *probabilities], strict=True))
 
+    def feeds(self, columns: Columns) -> dict[str, NDArray]:
+        """What goes into the graph for these columns."""
+        return {name: _feed(_lower(columns[name]) if name in self._lowered else columns[name], dtype) for name, dtype in self._feeds}
+
 
 def _feed(column: NDArray, dtype: type | None) -> NDArray:
     if dtype is not None:
-        return column.astype(dtype, copy=False).reshape(-1, 1)
+        with np.errstate(over="ignore"):  # beyond single precision is infinity, as parity saw it
+            return column.astype(dtype, copy=False).reshape(-1, 1)
     nulls = missing(column)
     return np.where(nulls, NULL_TEXT, column).reshape(-1, 1) if nulls.any() else column.reshape(-1, 1)
+
+
+def _lower(column: NDArray) -> NDArray:
+    lowered = np.empty(len(column), dtype=object)
+    lowered[:] = [value if value is None else value.lower() for value in column]
+    return lowered
 
 
 def _label_table(model: ModelFile) -> tuple[NDArray | None, NDArray]:

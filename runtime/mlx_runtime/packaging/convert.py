@@ -10,14 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from mlx_runtime.engines.onnx import NULL_TEXT
+from mlx_runtime.packaging.errors import ConversionError
+from mlx_runtime.packaging.texts import keep_case, options_of
 from mlx_specs.artifact import Tensor
 
 Precision = Literal["float32", "float64"]
 OPSETS = {"": 18, "ai.onnx.ml": 3}
-
-
-class ConversionError(Exception):
-    """This estimator does not compile to ONNX; the message is the reason, in one line."""
 
 
 def to_onnx(estimator: Any, inputs: list[Tensor], example: Any, precision: Precision) -> bytes:
@@ -26,6 +24,8 @@ def to_onnx(estimator: Any, inputs: list[Tensor], example: Any, precision: Preci
         warnings.simplefilter("ignore")
         try:
             return _same_bytes(_convert(_prepared(estimator, example), inputs, precision))
+        except ConversionError:
+            raise
         except Exception as error:  # skl2onnx raises whatever its converters raise
             raise ConversionError(_one_line(error)) from error
 
@@ -38,9 +38,12 @@ def _convert(estimator: Any, inputs: list[Tensor], precision: Precision) -> Any:
 
     number = FloatTensorType if precision == "float32" else DoubleTensorType
     types = [(tensor.name, StringTensorType([None, 1]) if tensor.type == "string" else number([None, 1])) for tensor in inputs]
-    options = {"zipmap": False} if hasattr(estimator, "predict_proba") else None
+    options: dict[Any, Any] = options_of(parts(estimator))
+    if hasattr(estimator, "predict_proba"):
+        # skl2onnx takes options by name or by object, not both at once.
+        options |= {id(estimator): {"zipmap": False}} if options else {"zipmap": False}
     return convert_sklearn(
-        estimator, "model", types, target_opset=OPSETS, options=options, custom_conversion_functions=CONVERTERS, custom_shape_calculators=SHAPES
+        estimator, "model", types, target_opset=OPSETS, options=options or None, custom_conversion_functions=CONVERTERS, custom_shape_calculators=SHAPES
     )
 
 
@@ -59,6 +62,8 @@ def _prepared(estimator: Any, example: Any) -> Any:
     """
     prepared = copy.deepcopy(estimator)
     _name_nulls(prepared)
+    for part in parts(prepared):
+        keep_case(part)
     if _chooses_columns(prepared):
         return prepared
     from sklearn.compose import ColumnTransformer
@@ -70,12 +75,12 @@ def _prepared(estimator: Any, example: Any) -> Any:
 
 
 def _name_nulls(estimator: Any) -> None:
+    from sklearn.ensemble import VotingClassifier
     from sklearn.impute import SimpleImputer
-    from sklearn.preprocessing import OneHotEncoder
 
     for part in parts(estimator):
-        if isinstance(part, OneHotEncoder):
-            part.categories_ = [_named(categories) for categories in part.categories_]
+        if isinstance(part, VotingClassifier):
+            part.flatten_transform = False  # of its transform, which nothing calls here; with it skl2onnx gives up
         elif isinstance(part, SimpleImputer) and np.asarray(part.statistics_).dtype == object:
             part.set_params(missing_values=NULL_TEXT)
 
@@ -85,12 +90,6 @@ def parts(estimator: Any) -> list[Any]:
     inner = [step for _, step in getattr(estimator, "steps", [])]
     inner += [transformer for _, transformer, *_ in getattr(estimator, "transformers_", []) if not isinstance(transformer, str)]
     return [estimator, *(part for child in inner for part in parts(child))]
-
-
-def _named(categories: np.ndarray) -> np.ndarray:
-    if categories.dtype != object:
-        return categories
-    return np.array([NULL_TEXT if value is None or value != value else value for value in categories], dtype=object)
 
 
 def _chooses_columns(estimator: Any) -> bool:

@@ -1,30 +1,29 @@
 """Our own ONNX converters, where skl2onnx's lose what scikit-learn computes.
 
-ONNX Runtime's Imputer and Scaler have no doubles; ours are Where and Sub/Div. OrdinalEncoder's missing value is lost; ours
-asks the fitted encoder itself for every category. Trees are in ``trees.py``.
+ONNX Runtime's Imputer and Scaler have no doubles; ours are Where and Sub/Div. Encoders are tables (``encoders.py``), trees are in
+``trees.py``, functions of NumPy in ``functions.py``; vectorisers of text are skl2onnx's, told what a word is (``texts.py``).
 """
 
 from typing import Any
 
-import numpy as np
 from onnx import TensorProto
-from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+from skl2onnx.common.data_types import StringTensorType
 from skl2onnx.operator_converters.common import concatenate_variables
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
 from mlx_runtime.engines.onnx import NULL_TEXT
+from mlx_runtime.packaging.encoders import NUMBERS, convert_table, shape_table
+from mlx_runtime.packaging.errors import ConversionError
+from mlx_runtime.packaging.functions import convert_function, shape_function
 from mlx_runtime.packaging.trees import TREES, convert_trees, shape_trees
 
 ML = "ai.onnx.ml"
-NUMBERS = {FloatTensorType: TensorProto.FLOAT, DoubleTensorType: TensorProto.DOUBLE}
 
 
 def convert_imputer(scope: Any, operator: Any, container: Any) -> None:
-    """Where(IsNaN(x), statistic, x) for numbers; for strings the text that stands for null."""
+    """Where(IsNaN(x), statistic, x) for numbers; for strings the text that stands for null. Then a column for each that had gaps, where asked."""
     model = operator.raw_operator
-    if model.indicator_ is not None:
-        raise NotImplementedError("SimpleImputer(add_indicator=True)")
     values = concatenate_variables(scope, operator.inputs, container)
     kind = type(operator.inputs[0].type)
     missing, fill = _name(scope, "missing"), _name(scope, "fill")
@@ -38,15 +37,30 @@ def convert_imputer(scope: Any, operator: Any, container: Any) -> None:
     else:
         container.add_initializer(fill, NUMBERS[kind], [1, len(model.statistics_)], model.statistics_.astype(float).tolist())
         container.add_node("IsNaN", values, missing, name=_name(scope, "IsNaN"))
-    container.add_node("Where", [missing, fill, values], operator.outputs[0].full_name, name=_name(scope, "Where"))
+    container.add_node("Where", [missing, fill, values], filled := _name(scope, "filled"), name=_name(scope, "Where"))
+    parts = [filled, *_gaps(scope, container, missing, model, kind)]
+    container.add_node("Concat", parts, operator.outputs[0].full_name, name=_name(scope, "Concat"), axis=1)
+
+
+def _gaps(scope: Any, container: Any, missing: str, model: Any, kind: Any) -> list[str]:
+    """``add_indicator``: one for each column that training saw a gap in."""
+    if model.indicator_ is None:
+        return []
+    if kind is StringTensorType:
+        raise ConversionError("SimpleImputer(add_indicator=True) over strings")
+    container.add_initializer(places := _name(scope, "places"), TensorProto.INT64, [len(model.indicator_.features_)], model.indicator_.features_.tolist())
+    container.add_node("Gather", [missing, places], chosen := _name(scope, "chosen"), name=_name(scope, "Gather"), axis=1)
+    container.add_node("Cast", chosen, gaps := _name(scope, "gaps"), name=_name(scope, "Cast"), to=NUMBERS[kind])
+    return [gaps]
 
 
 def shape_imputer(operator: Any) -> None:
     """As many columns as statistics; an all-empty column is dropped by scikit-learn, which this does not follow."""
     model = operator.raw_operator
     if any(value is None or value != value for value in model.statistics_):
-        raise NotImplementedError("SimpleImputer over a column without any value")
-    operator.outputs[0].type = type(operator.inputs[0].type)([operator.inputs[0].get_first_dimension(), len(model.statistics_)])
+        raise ConversionError("SimpleImputer over a column without any value")
+    width = len(model.statistics_) + (len(model.indicator_.features_) if model.indicator_ is not None else 0)
+    operator.outputs[0].type = type(operator.inputs[0].type)([operator.inputs[0].get_first_dimension(), width])
 
 
 def convert_scaler(scope: Any, operator: Any, container: Any) -> None:
@@ -68,55 +82,15 @@ def shape_same(operator: Any) -> None:
     operator.outputs[0].type = type(operator.inputs[0].type)([operator.inputs[0].get_first_dimension(), operator.raw_operator.n_features_in_])
 
 
-def convert_ordinal(scope: Any, operator: Any, container: Any) -> None:
-    """A table of category to code for each column, read off the fitted encoder."""
-    model, codes = operator.raw_operator, []
-    for index, column in enumerate(_single_columns(scope, operator, container)):
-        keys = [NULL_TEXT if key is None or key != key else str(key) for key in model.categories_[index]]
-        unknown = model.unknown_value if model.handle_unknown == "use_encoded_value" else -1
-        container.add_node(
-            "LabelEncoder", column, code := _name(scope, "code"), name=_name(scope, "LabelEncoder"), op_domain=ML, op_version=2,
-            keys_strings=[key.encode() for key in keys], values_floats=_codes(model, index).tolist(), default_float=float(unknown),
-        )  # fmt: skip
-        codes.append(code)
-    container.add_node("Concat", codes, operator.outputs[0].full_name, name=_name(scope, "Concat"), axis=1)
-
-
-def shape_ordinal(operator: Any) -> None:
-    """Codes are float32: whole numbers and NaN, so nothing is lost."""
-    if any(not isinstance(variable.type, StringTensorType) for variable in operator.inputs):
-        raise NotImplementedError("OrdinalEncoder over numbers")
-    operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), len(operator.raw_operator.categories_)])
-
-
-CONVERTERS = {SimpleImputer: convert_imputer, StandardScaler: convert_scaler, OrdinalEncoder: convert_ordinal, **dict.fromkeys(TREES, convert_trees)}
-SHAPES = {SimpleImputer: shape_imputer, StandardScaler: shape_same, OrdinalEncoder: shape_ordinal, **dict.fromkeys(TREES, shape_trees)}
-
-
-def _codes(model: Any, index: int) -> np.ndarray:
-    """The code of each category of one column: the other columns hold any category that they know."""
-    categories = model.categories_[index]
-    rows = np.empty((len(categories), len(model.categories_)), dtype=object)
-    for other, known in enumerate(model.categories_):
-        rows[:, other] = categories if other == index else known[0]
-    bare = {name: value for name, value in vars(model).items() if name != "feature_names_in_"}
-    nameless = object.__new__(type(model))
-    vars(nameless).update(bare)
-    return nameless.transform(rows)[:, index].astype(np.float32)
-
-
-def _single_columns(scope: Any, operator: Any, container: Any) -> list[str]:
-    columns = []
-    for variable in operator.inputs:
-        width = variable.get_second_dimension()
-        if width == 1:
-            columns.append(variable.full_name)
-            continue
-        for index in range(width):
-            container.add_initializer(place := _name(scope, "index"), TensorProto.INT64, [1], [index])
-            container.add_node("Gather", [variable.full_name, place], column := _name(scope, "column"), name=_name(scope, "Gather"), axis=1)
-            columns.append(column)
-    return columns
+TABLES = (OrdinalEncoder, OneHotEncoder, TargetEncoder)
+CONVERTERS = {
+    SimpleImputer: convert_imputer, StandardScaler: convert_scaler, FunctionTransformer: convert_function,
+    **dict.fromkeys(TABLES, convert_table), **dict.fromkeys(TREES, convert_trees),
+}  # fmt: skip
+SHAPES = {
+    SimpleImputer: shape_imputer, StandardScaler: shape_same, FunctionTransformer: shape_function,
+    **dict.fromkeys(TABLES, shape_table), **dict.fromkeys(TREES, shape_trees),
+}  # fmt: skip
 
 
 def _name(scope: Any, hint: str) -> str:

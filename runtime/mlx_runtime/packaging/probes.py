@@ -20,7 +20,8 @@ MOST_THRESHOLDS = 2000
 BASE_ROWS = 8
 """Held-out rows that each null and each unseen value is tried in."""
 SAMPLE = 400
-UNSEEN = ("a value never seen", "")
+UNSEEN = ("a value never seen", "", "ÉTÉ à B-c, déjà-vu 12_3\n東京 İ ß x\u0301 don't")
+"""The last one has what two tokenizers are likely to see differently: case, accents, scripts, marks, single letters."""
 
 Rows = dict[str, NDArray]
 
@@ -38,7 +39,7 @@ def make_probes(estimator: Any, rows: Rows, inputs: list[Tensor]) -> Probes:
     """Probing rows, each a held-out row with one column changed (and one row with all nullable columns null)."""
     pairs = _thresholds_by_column(estimator, rows, inputs)
     chosen = [pairs[index] for index in np.linspace(0, len(pairs) - 1, min(len(pairs), MOST_THRESHOLDS)).astype(int)] if pairs else []
-    changed = [*_near_thresholds(rows, inputs, chosen), *_nulls(rows, inputs), *_unseen(rows, inputs)]
+    changed = [*_near_thresholds(rows, inputs, chosen), *_nulls(rows, inputs), *_infinities(rows, inputs), *_unseen(rows, inputs)]
     return Probes(_concatenate(rows, changed), len(chosen), len(pairs))
 
 
@@ -68,6 +69,14 @@ def _nulls(rows: Rows, inputs: list[Tensor]) -> Iterator[Rows]:
     if nullable:
         row = {name: values[base] for name, values in rows.items()}
         yield row | {tensor.name: _null_values(tensor, len(base)) for tensor in nullable}
+
+
+def _infinities(rows: Rows, inputs: list[Tensor]) -> Iterator[Rows]:
+    base = _base(rows)
+    for tensor in inputs:
+        if tensor.type == "float" and not tensor.finite:
+            for value in (np.inf, -np.inf, 1e300, -1e300):
+                yield _changed(rows, base, tensor.name, np.full(len(base), value))
 
 
 def _unseen(rows: Rows, inputs: list[Tensor]) -> Iterator[Rows]:

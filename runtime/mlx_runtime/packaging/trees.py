@@ -27,6 +27,8 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from mlx_runtime.packaging.errors import ConversionError
+
 HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 FORESTS = (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor)
 TREES = (*HISTOGRAMS, *FORESTS, DecisionTreeClassifier, DecisionTreeRegressor)
@@ -51,7 +53,7 @@ def shape_trees(operator: Any) -> None:
     """Whatever goes in, numbers come out as float32."""
     model, rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
     if getattr(model, "n_outputs_", 1) != 1:
-        raise NotImplementedError("trees with several outputs")
+        raise ConversionError("trees with several outputs")
     if not is_classifier(model):
         operator.outputs[0].type = FloatTensorType([rows, 1])
         return
@@ -95,7 +97,7 @@ def _read_histograms(model: Any) -> tuple[list[Tree], NDArray]:
 
 def _histogram_tree(nodes: NDArray, target: int) -> Tree:
     if nodes["is_categorical"].any():
-        raise NotImplementedError("histogram boosting with categorical splits (categorical_features)")
+        raise ConversionError("histogram boosting with categorical splits (categorical_features)")
     return Tree(
         leaf=nodes["is_leaf"].astype(bool), feature=nodes["feature_idx"], threshold=nodes["num_threshold"], left=nodes["left"], right=nodes["right"],
         missing_left=nodes["missing_go_to_left"], leaves=nodes["value"].reshape(-1, 1), target=target,

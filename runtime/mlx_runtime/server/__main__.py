@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from mlx_runtime.artifact import ArtifactError
 from mlx_runtime.engines import EngineError
+from mlx_runtime.features import CodeError
 from mlx_runtime.quantity import limit_memory
 from mlx_runtime.server.config import EXIT_LOCKED, HOST, LOCK_FILE, EndpointConfig, ServerRecord, read_config, read_record, write_config, write_record
 from mlx_runtime.server.process import start_time
@@ -43,7 +44,7 @@ def main() -> int:
             return EXIT_LOCKED
         try:
             _serve(folder)
-        except (StartError, ArtifactError, EngineError) as error:
+        except (StartError, ArtifactError, EngineError, CodeError) as error:
             logger.error("%s", error)
             return 1
     return 0

@@ -1,7 +1,7 @@
 """The server's one ASGI callable: which path asks what, and that every request gets an answer in time.
 
-Predictions run in threads, so that health and metrics answer while a large request is scored; only small requests to a
-quick model run on the event loop. Knows nothing of processes, files or ports.
+Predictions run in threads, so that health and metrics answer while a large request is scored or the online store is held by
+a writer; only small requests to a quick model that looks nothing up run on the event loop. Knows nothing of processes or ports.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from pydantic import ValidationError
 
 from mlx_runtime.artifact import ArtifactError
 from mlx_runtime.engines import EngineError
-from mlx_runtime.server import describe, v1, v2
+from mlx_runtime.features import CodeError, FunctionFailed, StoreUnavailable, utc_now
+from mlx_runtime.server import describe, freshness, v1, v2
+from mlx_runtime.server.accepted import complete
 from mlx_runtime.server.config import EndpointConfig
 from mlx_runtime.server.counters import Counters
 from mlx_runtime.server.held import Held, Snapshot, load_snapshot
@@ -29,7 +32,7 @@ SMALL_BODY = 16 << 10
 """Bytes; a larger body is decoded and scored in a thread whatever the model."""
 WORKERS = 4
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-REFUSED = (HttpError, ScoreError, MemoryError, TimeoutError)
+REFUSED = (HttpError, ScoreError, StoreUnavailable, FunctionFailed, MemoryError, TimeoutError)
 
 logger = logging.getLogger("mlx.server")
 Infer = Callable[[Held, EndpointConfig, bytes, Mapping[str, str]], Answer]
@@ -56,6 +59,8 @@ class Application:
         if infer:
             answer = await self._guarded(self._infer(infer, scope, headers, receive), self.snapshot.config.timeout)
             self._counters.record(answer.version, answer.status, answer.rows, time.perf_counter() - started)
+            if answer.joined and answer.joined.views:
+                self._counters.features.record(answer.joined.views, answer.joined.seconds)
         else:
             answer = await self._guarded(self._other(scope, headers, receive), None)
         await send_answer(answer, send)
@@ -67,7 +72,7 @@ class Application:
                 return await work
         except REFUSED as error:
             return _refusal(error, self.snapshot.config)
-        except Exception:
+        except Exception:  # broad: the model and its transformers are the user's; one request that they cannot answer ends no server
             logger.exception("a request failed")
             return error_answer(500, "the model failed on these rows; see mlx logs")
 
@@ -90,7 +95,7 @@ class Application:
         held = self._held(version)
         config = self.snapshot.config
         try:
-            if held.quick and len(body) <= SMALL_BODY:
+            if held.quick and len(body) <= SMALL_BODY and not held.looks_up:
                 return infer(held, config, body, headers)
             return await asyncio.get_running_loop().run_in_executor(self._workers, infer, held, config, body, headers)
         except REFUSED as error:
@@ -141,7 +146,7 @@ class Application:
             try:
                 # A thread of its own: the workers may all be busy with requests.
                 snapshot = await asyncio.to_thread(load_snapshot, config, self.snapshot)
-            except (ArtifactError, EngineError, MemoryError) as error:
+            except (ArtifactError, EngineError, CodeError, MemoryError) as error:
                 logger.error("switch refused: %s", error)
                 raise HttpError(409, str(error) or f"not enough memory for another version (limit {config.memory})") from error
             self._record(config)
@@ -152,18 +157,21 @@ class Application:
 
 
 def _infer_v2(held: Held, config: EndpointConfig, body: bytes, headers: Mapping[str, str]) -> Answer:
-    request = v2.decode(body, headers.get(v2.BINARY_HEADER), held.model, config.max_rows)
-    outputs = held.scorer.score_columns(request.columns, request.rows)
-    encoded, header_length = v2.encode(config.name, held.version.version, held.model, request, outputs)
-    if header_length is None:
-        return Answer(200, encoded, version=held.version.version, rows=request.rows)
-    return Answer(200, encoded, "application/octet-stream", {v2.BINARY_HEADER: str(header_length)}, held.version.version, request.rows)
+    request = v2.decode(body, headers.get(v2.BINARY_HEADER), held.accepted, config.max_rows)
+    completed = complete(held.accepted, request.carried, request.rows, utc_now())
+    outputs = held.scorer.score_columns(completed.columns, request.rows)
+    besides = freshness.outputs([name for name, _ in request.wanted if name not in outputs], completed, request.rows)
+    encoded, header_length = v2.encode(config.name, held.version.version, held.accepted, request, {**outputs, **besides}, freshness.parameters(completed.views))
+    answer = Answer(200, encoded, version=held.version.version, rows=request.rows, joined=completed)
+    return answer if header_length is None else replace(answer, content_type="application/octet-stream", headers={v2.BINARY_HEADER: str(header_length)})
 
 
 def _infer_v1(held: Held, config: EndpointConfig, body: bytes, headers: Mapping[str, str]) -> Answer:
-    request = v1.decode(body, held.model, config.max_rows)
-    outputs = held.scorer.score_columns(request.columns, request.rows)
-    return Answer(200, v1.encode(held.version.version, outputs), version=held.version.version, rows=request.rows)
+    request = v1.decode(body, held.accepted, config.max_rows)
+    completed = complete(held.accepted, request.carried, request.rows, utc_now())
+    outputs = held.scorer.score_columns(completed.columns, request.rows)
+    encoded = v1.encode(held.version.version, outputs, freshness.parameters(completed.views))
+    return Answer(200, encoded, version=held.version.version, rows=request.rows, joined=completed)
 
 
 def _refusal(error: BaseException, config: EndpointConfig, version: str = "") -> Answer:
@@ -174,6 +182,10 @@ def _refusal(error: BaseException, config: EndpointConfig, version: str = "") ->
             return error_answer(413, str(error), version=version)
         case ScoreError():
             return error_answer(400, str(error), version=version)
+        case StoreUnavailable():
+            return error_answer(503, str(error), version=version)
+        case FunctionFailed():
+            return error_answer(500, str(error), version=version)
         case MemoryError():
             return error_answer(503, f"not enough memory for this request (limit {config.memory}): send fewer rows", version=version)
         case _:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mlx_specs.resources import About, ModelServerInputs, Version, Wire
+from mlx_specs.resources import About, FeatureLookup, ModelServerInputs, Version, Wire
 
 ENDPOINT_FILE = "endpoint.json"
 SERVER_FILE = "server.json"
@@ -35,6 +35,7 @@ class EndpointConfig(Wire):
     max_rows: int = 10_000
     threads: int = 1
     memory: str | None = None
+    features: FeatureLookup | None = None
     about: About = About()
     token: str = ""
 
@@ -63,7 +64,7 @@ def config_from(inputs: ModelServerInputs, workspace: Path) -> EndpointConfig:
     return EndpointConfig(
         name=inputs.name, workspace=str(workspace.resolve()), port=inputs.port or 0, versions=held, current=inputs.version.version if held else "",
         waiting_for=f"{inputs.model}@{inputs.alias}", timeout=inputs.timeout, max_rows=inputs.max_rows, threads=inputs.cpu or 1, memory=inputs.memory,
-        about=inputs.about,
+        features=inputs.features, about=inputs.about,
     )  # fmt: skip
 
 

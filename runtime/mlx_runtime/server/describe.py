@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mlx_runtime.features import FeatureJoin
+from mlx_runtime.server import freshness
+from mlx_runtime.server.accepted import Accepted
 from mlx_runtime.server.config import EndpointConfig
 from mlx_runtime.server.held import Held, Snapshot
 from mlx_runtime.server.http import Answer, HttpError, json_answer
@@ -20,16 +23,15 @@ def answer(path: str, snapshot: Snapshot) -> Answer:
     parts = path.strip("/").split("/")
     match parts:
         case ["v1", "models", name] if not name.endswith(":predict"):
-            return _ready(_model(snapshot, name), lambda held: {"name": name, "ready": True})
+            return _ready(_model(snapshot, name), snapshot.current)
         case ["v2", "models", name]:
-            return _ready(_model(snapshot, name), lambda held: _metadata(snapshot, held))
+            return _metadata_answer(_model(snapshot, name))
         case ["v2", "models", name, "ready"]:
-            return _ready(_model(snapshot, name), lambda held: {"name": name, "ready": True})
+            return _ready(_model(snapshot, name), snapshot.current)
         case ["v2", "models", name, "versions", version]:
             return json_answer(_metadata(snapshot, _version(_model(snapshot, name), version)))
         case ["v2", "models", name, "versions", version, "ready"]:
-            _version(_model(snapshot, name), version)
-            return json_answer({"name": name, "ready": True})
+            return _ready(snapshot, _version(_model(snapshot, name), version))
         case ["v1" | "v2", "models", name, *_] if name.removesuffix(":predict") != snapshot.config.name:
             raise _not_served(snapshot, name.removesuffix(":predict"))
         case _:
@@ -39,6 +41,14 @@ def answer(path: str, snapshot: Snapshot) -> Answer:
 def waiting(config: EndpointConfig) -> str:
     """Why there is no answer yet."""
     return f"WaitingForModel({config.waiting_for}): no version has passed its gates yet; mlx apply completes the endpoint when one has"
+
+
+def unready(snapshot: Snapshot, held: Held | None) -> str:
+    """Why a request that carries only what it must would not be answered, or nothing."""
+    if held is None:
+        return waiting(snapshot.config)
+    join = held.accepted.join
+    return join.source.unavailable() if join and join.whole.wanted else ""
 
 
 def serving(snapshot: Snapshot) -> str:
@@ -64,21 +74,29 @@ def _version(snapshot: Snapshot, version: str) -> Held:
     return held
 
 
-def _ready(snapshot: Snapshot, value: Callable[[Held], Any]) -> Answer:
+def _metadata_answer(snapshot: Snapshot) -> Answer:
     held = snapshot.current
     if held is None:
         return json_answer({"name": snapshot.config.name, "ready": False, "error": waiting(snapshot.config)}, 503)
-    return json_answer(value(held), version=held.version.version)
+    return json_answer(_metadata(snapshot, held), version=held.version.version)
+
+
+def _ready(snapshot: Snapshot, held: Held | None) -> Answer:
+    reason = unready(snapshot, held)
+    name = snapshot.config.name
+    if reason:
+        return json_answer({"name": name, "ready": False, "error": reason}, 503)
+    return json_answer({"name": name, "ready": True}, version=held.version.version if held else "")
 
 
 def _metadata(snapshot: Snapshot, held: Held) -> dict[str, Any]:
     """V2's model metadata; what goes beyond the protocol stands in ``parameters``."""
-    config, model = snapshot.config, held.model
+    config, model, accepted = snapshot.config, held.model, held.accepted
     return {
         "name": config.name,
         "versions": sorted(snapshot.versions),
         "platform": f"mlx_{model.engine}",
-        "inputs": [_tensor(tensor) for tensor in model.inputs],
+        "inputs": [_tensor(tensor) for tensor in accepted.required],
         "outputs": [_tensor(tensor) for tensor in model.outputs],
         "parameters": {
             "model": model.model,
@@ -90,8 +108,20 @@ def _metadata(snapshot: Snapshot, held: Held) -> dict[str, Any]:
             "example": model.example,
             "max_rows": config.max_rows,
             "timeout": config.timeout,
+            **(_features(accepted, accepted.join) if accepted.join else {}),
             **config.about.wire(),
         },
+    }
+
+
+def _features(accepted: Accepted, join: FeatureJoin) -> dict[str, Any]:
+    """What a request may leave out, what is looked up by what, and what can be asked for besides the model's outputs."""
+    return {
+        "feature_service": join.service.name,
+        "keys": join.whole.keys,
+        "optional_inputs": [_tensor(tensor) for tensor in accepted.optional],
+        "optional_outputs": freshness.output_names(accepted),
+        "event_time": join.event_time,
     }
 
 
@@ -105,8 +135,8 @@ def _server(snapshot: Snapshot) -> Answer:
 
 
 def _all_ready(snapshot: Snapshot) -> Answer:
-    ready = snapshot.current is not None
-    return json_answer({"ready": ready} if ready else {"ready": False, "error": waiting(snapshot.config)}, 200 if ready else 503)
+    reason = unready(snapshot, snapshot.current)
+    return json_answer({"ready": False, "error": reason} if reason else {"ready": True}, 503 if reason else 200)
 
 
 ROUTES: dict[str, Callable[[Snapshot], Answer]] = {

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlx_runtime.columns import Columns
+from mlx_runtime.features import FeatureSource, open_source
 from mlx_runtime.scorer import Scorer, load
+from mlx_runtime.server.accepted import Accepted, accepted
 from mlx_runtime.server.config import EndpointConfig
 from mlx_runtime.server.tensors import example_columns
 from mlx_specs.artifact import ModelFile
@@ -28,11 +30,17 @@ class Held:
     version: Version
     scorer: Scorer
     quick: bool
+    accepted: Accepted
 
     @property
     def model(self) -> ModelFile:
         """Its model.json."""
         return self.scorer.model
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether requests may read the online store or call the workspace's functions: either can take any time."""
+        return self.accepted.join is not None
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class Snapshot:
 
     config: EndpointConfig
     versions: Mapping[str, Held] = field(default_factory=dict)
+    features: FeatureSource | None = None
 
     @property
     def current(self) -> Held | None:
@@ -49,17 +58,28 @@ class Snapshot:
 
 
 def load_snapshot(config: EndpointConfig, previous: Snapshot | None = None) -> Snapshot:
-    """Verifies, loads and warms what the previous snapshot does not hold already. ``ArtifactError`` or ``EngineError`` when it cannot."""
+    """Verifies, loads and warms what the previous snapshot does not hold already.
+
+    ``ArtifactError``, ``EngineError`` or ``CodeError`` when it cannot.
+    """
     kept = {held.version.artifact_digest: held for held in (previous.versions.values() if previous else ())}
-    versions = {version.version: _held(version, kept.get(version.artifact_digest), config) for version in config.versions}
-    return Snapshot(config, versions)
+    features = _features(config, previous)
+    versions = {version.version: _held(version, kept.get(version.artifact_digest), config, features) for version in config.versions}
+    return Snapshot(config, versions, features)
 
 
-def _held(version: Version, kept: Held | None, config: EndpointConfig) -> Held:
+def _features(config: EndpointConfig, previous: Snapshot | None) -> FeatureSource | None:
+    """The source that is open already where nothing about it changed, its functions' code included."""
+    if previous is not None and previous.config.features == config.features:
+        return previous.features
+    return open_source(config.features, Path(config.workspace)) if config.features else None
+
+
+def _held(version: Version, kept: Held | None, config: EndpointConfig, features: FeatureSource | None) -> Held:
     if kept is not None:
-        return Held(version, kept.scorer, kept.quick)
+        return Held(version, kept.scorer, kept.quick, accepted(kept.model, features))
     scorer = load(Path(config.workspace) / version.artifact, version.artifact_digest, config.threads)
-    return Held(version, scorer, _warm_up(scorer) < QUICK)
+    return Held(version, scorer, _warm_up(scorer) < QUICK, accepted(scorer.model, features))
 
 
 def _warm_up(scorer: Scorer) -> float:

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from mlx_runtime.server.accepted import Completed
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -26,7 +28,7 @@ class HttpError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, a body and what goes into the headers; ``version`` and ``rows`` are counted."""
+    """A status, a body and what goes into the headers; ``version``, ``rows`` and ``joined`` are counted."""
 
     status: int
     body: bytes
@@ -34,6 +36,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
     rows: int = 0
+    joined: Completed | None = None
 
 
 def json_answer(value: Any, status: int = 200, *, version: str = "") -> Answer:

@@ -6,13 +6,14 @@ Everything is checked by hand against the model's signature: an error names the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from mlx_runtime.columns import array_of
 from mlx_runtime.signature import ScoreError, check_values
 from mlx_specs.artifact import ModelFile, Tensor
 
@@ -41,12 +42,7 @@ PYTHON_NUMBERS = {int, float, type(None)}
 
 def from_values(tensor: Tensor, values: Sequence[Any], datatype: str | None = None) -> NDArray:
     """A JSON list: null where the column is nullable."""
-    _check_datatype(tensor, datatype or tensor.datatype)
-    found = set(map(type, values))
-    allowed = PYTHON.get(tensor.datatype, PYTHON_NUMBERS)
-    if not found <= allowed:
-        strange = next(value for value in values if type(value) not in allowed)
-        raise ScoreError(f"tensor '{tensor.name}': {strange!r:.80} is not {_expected(tensor)}")
+    _check_json(tensor, values, datatype or tensor.datatype)
     if tensor.datatype == "BYTES":
         array = np.empty(len(values), dtype=object)
         array[:] = values
@@ -60,10 +56,28 @@ def from_bytes(tensor: Tensor, raw: memoryview, datatype: str, rows: int) -> NDA
     _check_datatype(tensor, datatype)
     if datatype == "BYTES":
         return _checked(tensor, _strings(tensor, raw, rows))
-    dtype = WIRE[datatype]
-    if len(raw) != rows * dtype.itemsize:
-        raise ScoreError(f"tensor '{tensor.name}': {len(raw)} bytes for {rows} values of {datatype}, expected {rows * dtype.itemsize}")
-    return _checked(tensor, np.frombuffer(raw, dtype=dtype).astype(np.float64))
+    return _checked(tensor, _numbers(tensor, raw, datatype, rows).astype(np.float64))
+
+
+def plain_from_values(tensor: Tensor, values: Sequence[Any], datatype: str | None = None) -> list[Any]:
+    """A JSON list as exact Python values, which keys and functions take: int, float, bool, str, datetime, date, None."""
+    _check_json(tensor, values, datatype or tensor.datatype)
+    return _plain(tensor, values)
+
+
+def plain_from_bytes(tensor: Tensor, raw: memoryview, datatype: str, rows: int) -> list[Any]:
+    """A binary tensor as exact Python values."""
+    _check_datatype(tensor, datatype)
+    if datatype == "BYTES":
+        return _plain(tensor, _strings(tensor, raw, rows).tolist())
+    return _plain(tensor, _numbers(tensor, raw, datatype, rows).tolist())
+
+
+def array_of_plain(tensor: Tensor, values: Sequence[Any]) -> NDArray:
+    """Exact Python values as the array that the scorer takes, held against the signature."""
+    array = array_of(values, tensor.type)
+    check_values(tensor, array)
+    return array
 
 
 def to_values(array: NDArray) -> Any:
@@ -75,7 +89,7 @@ def to_bytes(array: NDArray) -> bytes:
     """An output as a binary tensor."""
     if array.dtype != object:
         return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    encoded = [str(value).encode() for value in array]
+    encoded = [b"" if value is None else str(value).encode() for value in array]
     return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)
 
 
@@ -89,6 +103,43 @@ def _check_datatype(tensor: Tensor, datatype: str) -> None:
         raise ScoreError(f"tensor '{tensor.name}': datatype {datatype!s:.20}, expected {tensor.datatype}")
 
 
+def _check_json(tensor: Tensor, values: Sequence[Any], datatype: str) -> None:
+    _check_datatype(tensor, datatype)
+    found = set(map(type, values))
+    allowed = PYTHON.get(tensor.datatype, PYTHON_NUMBERS)
+    if not found <= allowed:
+        strange = next(value for value in values if type(value) not in allowed)
+        raise ScoreError(f"tensor '{tensor.name}': {strange!r:.80} is not {_expected(tensor)}")
+
+
+def _numbers(tensor: Tensor, raw: memoryview, datatype: str, rows: int) -> NDArray:
+    dtype = WIRE[datatype]
+    if len(raw) != rows * dtype.itemsize:
+        raise ScoreError(f"tensor '{tensor.name}': {len(raw)} bytes for {rows} values of {datatype}, expected {rows * dtype.itemsize}")
+    return np.frombuffer(raw, dtype=dtype)
+
+
+def _plain(tensor: Tensor, values: Sequence[Any]) -> list[Any]:
+    """None for null and NaN."""
+    match tensor.type:
+        case "integer":
+            return [None if value is None or value != value else _whole(tensor, value) for value in values]
+        case "float":
+            return [None if value is None or value != value else float(value) for value in values]
+        case "timestamp":
+            return [None if value is None else _moment(tensor, value) for value in values]
+        case "date":
+            return [None if value is None else _day(tensor, value) for value in values]
+        case _:
+            return list(values)
+
+
+def _whole(tensor: Tensor, value: float) -> int:
+    if isinstance(value, int) or value.is_integer():
+        return int(value)
+    raise ScoreError(f"tensor '{tensor.name}': {value:g} is not {_expected(tensor)}")
+
+
 def _checked(tensor: Tensor, array: NDArray) -> NDArray:
     if tensor.type in ("timestamp", "date"):
         array = _moments(tensor, array)
@@ -99,16 +150,20 @@ def _checked(tensor: Tensor, array: NDArray) -> NDArray:
 
 
 def _moments(tensor: Tensor, texts: NDArray) -> NDArray:
-    return np.array([np.nan if text is None else _seconds(tensor, text) for text in texts], dtype=np.float64)
+    return np.array([np.nan if text is None else _moment(tensor, text).timestamp() for text in texts], dtype=np.float64)
 
 
-def _seconds(tensor: Tensor, text: str) -> float:
+def _moment(tensor: Tensor, text: str) -> datetime:
     """ISO 8601; a moment without an offset is UTC."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise ScoreError(f"tensor '{tensor.name}': {text!r:.80} is not {_expected(tensor)}") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _day(tensor: Tensor, text: str) -> date:
+    return _moment(tensor, text).date()
 
 
 def _strings(tensor: Tensor, raw: memoryview, rows: int) -> NDArray:

@@ -6,18 +6,19 @@ https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protoc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from numpy.typing import NDArray
 
-from mlx_runtime.columns import Columns
 from mlx_runtime.engines import Outputs
-from mlx_runtime.server.tensors import JSON_OPTIONS, from_bytes, from_values, to_bytes, to_values
-from mlx_runtime.signature import ScoreError, check_names
-from mlx_specs.artifact import ModelFile, Tensor
+from mlx_runtime.server import freshness
+from mlx_runtime.server.accepted import Accepted, Carried, carried
+from mlx_runtime.server.tensors import JSON_OPTIONS, from_bytes, from_values, plain_from_bytes, plain_from_values, to_bytes, to_values
+from mlx_runtime.signature import ScoreError
+from mlx_specs.artifact import Tensor
 
 BINARY_HEADER = "inference-header-content-length"
 
@@ -28,35 +29,36 @@ class TooManyRows(ScoreError):
 
 @dataclass(frozen=True)
 class Request:
-    """A request that fits the signature."""
+    """A request that fits what the version accepts."""
 
-    columns: Columns
+    carried: Carried
     rows: int
     id: str | None = None
     wanted: tuple[tuple[str, bool], ...] = ()
     """Name of each output asked for, and whether as binary."""
 
 
-def decode(body: bytes, header_length: str | None, model: ModelFile, max_rows: int) -> Request:
+def decode(body: bytes, header_length: str | None, accepted: Accepted, max_rows: int) -> Request:
     """The columns of a request, or ``ScoreError`` saying which tensor is wrong."""
     header, rest = _split(body, header_length)
     document = _document(header)
     tensors = document.get("inputs")
     if not isinstance(tensors, list) or not tensors or not all(isinstance(item, dict) for item in tensors):
-        raise ScoreError(f"'inputs' must be a list of tensors: {_names(model)}")
-    check_names(model, [str(item.get("name")) for item in tensors])
+        raise ScoreError(f"'inputs' must be a list of tensors: {_names(accepted)}")
+    accepted.check([str(item.get("name")) for item in tensors])
     rows = _rows(tensors[0])
     if rows > max_rows:
         raise TooManyRows(f"{rows} rows, at most {max_rows} in one request")
-    return Request(_columns(tensors, rest, model, rows), rows, _id(document), _wanted(document, model))
+    return Request(_columns(tensors, rest, accepted, rows), rows, _id(document), _wanted(document, accepted))
 
 
-def encode(name: str, version: str, model: ModelFile, request: Request, outputs: Outputs) -> tuple[bytes, int | None]:
+def encode(name: str, version: str, accepted: Accepted, request: Request, outputs: Outputs, parameters: Mapping[str, float]) -> tuple[bytes, int | None]:
     """The answer's body, and the length of its JSON header where binary tensors follow."""
-    datatypes = {tensor.name: tensor.datatype for tensor in model.outputs}
+    datatypes = {tensor.name: tensor.datatype for tensor in accepted.model.outputs}
     tensors, binary = [], []
     for output, as_binary in request.wanted:
-        tensor: dict[str, Any] = {"name": output, "datatype": datatypes[output], "shape": [request.rows]}
+        datatype = datatypes.get(output) or ("BYTES" if outputs[output].dtype == object else "FP64")
+        tensor: dict[str, Any] = {"name": output, "datatype": datatype, "shape": [request.rows]}
         if as_binary:
             raw = to_bytes(outputs[output])
             tensor["parameters"] = {"binary_data_size": len(raw)}
@@ -64,7 +66,9 @@ def encode(name: str, version: str, model: ModelFile, request: Request, outputs:
         else:
             tensor["data"] = to_values(outputs[output])
         tensors.append(tensor)
-    answer = {"model_name": name, "model_version": version, "outputs": tensors}
+    answer: dict[str, Any] = {"model_name": name, "model_version": version, "outputs": tensors}
+    if parameters:
+        answer["parameters"] = parameters
     header = orjson.dumps(answer | {"id": request.id} if request.id is not None else answer, option=JSON_OPTIONS)
     return b"".join([header, *binary]), len(header) if binary else None
 
@@ -93,8 +97,8 @@ def _document(header: memoryview) -> dict[str, Any]:
     return document
 
 
-def _names(model: ModelFile) -> str:
-    return ", ".join(f"{tensor.name} ({tensor.datatype})" for tensor in model.inputs)
+def _names(accepted: Accepted) -> str:
+    return ", ".join(f"{tensor.name} ({tensor.datatype})" for tensor in accepted.required)
 
 
 def _rows(tensor: dict[str, Any]) -> int:
@@ -105,22 +109,32 @@ def _rows(tensor: dict[str, Any]) -> int:
     return sizes[0]
 
 
-def _columns(tensors: Sequence[dict[str, Any]], rest: memoryview, model: ModelFile, rows: int) -> dict[str, NDArray]:
-    signature = {tensor.name: tensor for tensor in model.inputs}
-    found, place = dict[str, NDArray](), 0
+def _columns(tensors: Sequence[dict[str, Any]], rest: memoryview, accepted: Accepted, rows: int) -> Carried:
+    arrays, plain, place = dict[str, NDArray](), dict[str, list[Any]](), 0
     for item in tensors:
-        tensor = signature[item["name"]]
+        tensor = accepted.tensors[item["name"]]
         if (count := _rows(item)) != rows:
             raise ScoreError(f"tensor '{tensor.name}': {count} rows, expected {rows} as in '{tensors[0]['name']}'")
         size = _binary_size(item)
-        if size is None:
-            found[tensor.name] = _from_json(tensor, item, rows)
-            continue
-        found[tensor.name] = from_bytes(tensor, rest[place : place + size], str(item.get("datatype")), rows)
-        place += size
+        raw = None if size is None else rest[place : place + size]
+        place += size or 0
+        if tensor.name in accepted.plain:
+            plain[tensor.name] = _plain(tensor, item, raw, rows)
+        else:
+            arrays[tensor.name] = _array(tensor, item, raw, rows)
     if place != len(rest):
         raise ScoreError(f"{len(rest)} bytes of binary data, expected {place} as the tensors' binary_data_size say")
-    return found
+    return carried(accepted, arrays, plain)
+
+
+def _array(tensor: Tensor, item: dict[str, Any], raw: memoryview | None, rows: int) -> NDArray:
+    datatype = str(item.get("datatype"))
+    return from_values(tensor, _data(tensor, item, rows), datatype) if raw is None else from_bytes(tensor, raw, datatype, rows)
+
+
+def _plain(tensor: Tensor, item: dict[str, Any], raw: memoryview | None, rows: int) -> list[Any]:
+    datatype = str(item.get("datatype"))
+    return plain_from_values(tensor, _data(tensor, item, rows), datatype) if raw is None else plain_from_bytes(tensor, raw, datatype, rows)
 
 
 def _binary_size(item: dict[str, Any]) -> int | None:
@@ -133,7 +147,7 @@ def _binary_size(item: dict[str, Any]) -> int | None:
     return size
 
 
-def _from_json(tensor: Tensor, item: dict[str, Any], rows: int) -> NDArray:
+def _data(tensor: Tensor, item: dict[str, Any], rows: int) -> list[Any]:
     data = item.get("data")
     if not isinstance(data, list):
         raise ScoreError(f"tensor '{tensor.name}': 'data' must be a list of {rows} values")
@@ -141,7 +155,7 @@ def _from_json(tensor: Tensor, item: dict[str, Any], rows: int) -> NDArray:
         data = [value for row in data for value in (row if isinstance(row, list) else [row])]
     if len(data) != rows:
         raise ScoreError(f"tensor '{tensor.name}': {len(data)} values, expected {rows} by its shape")
-    return from_values(tensor, data, str(item.get("datatype")))
+    return data
 
 
 def _id(document: dict[str, Any]) -> str | None:
@@ -149,14 +163,15 @@ def _id(document: dict[str, Any]) -> str | None:
     return None if value is None else str(value)
 
 
-def _wanted(document: dict[str, Any], model: ModelFile) -> tuple[tuple[str, bool], ...]:
+def _wanted(document: dict[str, Any], accepted: Accepted) -> tuple[tuple[str, bool], ...]:
     default = _flag(document, "binary_data_output", False)
-    known = [tensor.name for tensor in model.outputs]
+    known = [tensor.name for tensor in accepted.model.outputs]
     asked = document.get("outputs")
     if not asked:
         return tuple((name, default) for name in known)
     if not isinstance(asked, list) or not all(isinstance(item, dict) for item in asked):
         raise ScoreError("'outputs' must be a list of objects with a 'name'")
+    known += freshness.output_names(accepted)
     if strange := [item.get("name") for item in asked if item.get("name") not in known]:
         raise ScoreError(f"output '{strange[0]}' is unknown: the model gives {', '.join(known)}")
     return tuple((item["name"], _flag(item, "binary_data", default)) for item in asked)

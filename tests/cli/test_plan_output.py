@@ -1,0 +1,39 @@
+"""Where a plan goes, and what stands in its place: no folder for it, specs with errors, no specs at all."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+
+from mlx_cli.outputs import OUTPUTS
+
+
+def test_a_folder_that_is_not_there_is_told_and_not_made(mlx, workspace: Path) -> None:
+    missing = workspace / "missing" / "plan.json"
+    outcome = mlx("plan", "-C", workspace, "--out", missing)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == f"error: cannot write {missing}: the folder {missing.parent} is not there\n  hint: make it first: mkdir -p {missing.parent}\n"
+    assert not missing.parent.exists()
+
+
+def test_the_workspaces_own_folder_is_made(mlx, workspace: Path) -> None:
+    assert mlx("plan", "-C", workspace, "--out", workspace / ".mlx" / "plan.json").code == 0
+    assert json.loads((workspace / ".mlx" / "plan.json").read_text())["objects"] == []
+
+
+def test_specs_with_errors_are_the_json_result_as_validate_has_them(mlx, tiny: Path) -> None:
+    (tiny / "specs" / "wrong.yaml").write_text("apiVersion: mlx/v1\nkind: Dataset\nmetadata: {name: wrong}\nspec: {sorce: 1}\n")
+    planned, validated = (mlx(verb, "-C", tiny, "-o", "json") for verb in ("plan", "validate"))
+    value = json.loads(planned.out)
+    jsonschema.validate(value, OUTPUTS["plan"])
+    assert (planned.code, value["valid"], value["diagnostics"]) == (1, False, json.loads(validated.out)["diagnostics"])
+
+
+def test_without_specs_plan_and_apply_say_so(mlx, workspace: Path) -> None:
+    said = (
+        "No changes.\n  note  no specs in specs/ for environment local: nothing to do; "
+        "write some (mlx schema Dataset shows the fields), or mlx init --template flights\n"
+    )
+    for verb in (("plan",), ("apply", "--yes")):
+        outcome = mlx(*verb, "-C", workspace)
+        assert (outcome.code, outcome.out) == (0, said)
