@@ -11,7 +11,7 @@ from uuid import uuid4
 from feast import FeatureStore
 
 from mlx_features.errors import FeatureError
-from mlx_features.repository import CONFIG, REGISTRY, SOURCES, config_text, source_path
+from mlx_features.repository import CONFIG, ONLINE, REGISTRY, SOURCES, config_text, source_path
 from mlx_specs.resources import PreparedData
 
 
@@ -21,7 +21,16 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         flock(lock, LOCK_SH if shared else LOCK_EX)
+        if not shared:
+            _discard_orphans(folder)
         yield
+
+
+def _discard_orphans(folder: Path) -> None:
+    """What SQLite keeps beside a file that somebody deleted: with it a new file of that name cannot be opened."""
+    if not (folder / ONLINE).exists():
+        for suffix in ("-wal", "-shm", "-journal"):
+            (folder / f"{ONLINE}{suffix}").unlink(missing_ok=True)
 
 
 def open_store(folder: Path) -> FeatureStore:

@@ -58,7 +58,8 @@ def _inputs(metadata: Any) -> dict[str, Any]:
     """What rows must have, then what they may have, marked as ``read_rows`` reads it."""
     keys, optional = metadata["parameters"].get("keys", {}), metadata["parameters"].get("optional_inputs", [])
     required = {tensor["name"]: tensor | {"key_of": keys.get(tensor["name"], [])} for tensor in metadata["inputs"]}
-    return required | {tensor["name"]: tensor | {"optional": True} for tensor in optional}
+    known = required | {tensor["name"]: tensor | {"optional": True} for tensor in optional}
+    return known | {name: known[name] | {"model_input": True} for name in metadata["parameters"].get("model_inputs", [])}
 
 
 def _ask(url: str, name: str, inputs: Mapping[str, Any], rows: Rows, missing: Counter[str]) -> pyarrow.Table:

@@ -32,7 +32,8 @@ ROWS_HINT = 'write a list of rows: [{"COLUMN": VALUE, …}, …]'
 Rows = dict[str, list[Any]]
 Tensors = Mapping[str, Any]
 """The tensors of the model's metadata by name, each with its ``datatype``; an endpoint that looks features up marks the columns
-that rows may leave out with ``optional``, and those by which it looks them up with ``key_of``, the views."""
+that rows may leave out with ``optional``, those by which it looks them up with ``key_of``, the views, and what the model itself
+takes with ``model_input``: rows that carry all of that need no keys."""
 
 
 class RowsError(RuntimeFailure):
@@ -142,8 +143,9 @@ def _of_one_length(file: Path, columns: Rows) -> Rows:
 
 def _selected(where: str, columns: Mapping[str, Any], inputs: Tensors) -> dict[str, Any]:
     """The model's columns; a file may hold others, such as the label."""
+    own = {name for name, tensor in inputs.items() if tensor.get("model_input")}
     lacking = [name for name, tensor in inputs.items() if name not in columns and not tensor.get("optional")]
-    if lacking:
+    if lacking and not (own and own <= columns.keys()):
         told = " and ".join(filter(None, [_named(lacking, inputs, "column"), _named(lacking, inputs, "key")]))
         raise RowsError(f"{where}: {told} missing{_instead(lacking, columns, inputs)}", hint=reads(inputs))
     return {name: columns[name] for name in inputs if name in columns}

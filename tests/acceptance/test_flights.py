@@ -30,20 +30,31 @@ def flights(tmp_path_factory: pytest.TempPathFactory, adopt: Adopt) -> UserWorks
 def test_yaml_has_become_data_a_model_an_endpoint_and_predictions(flights: UserWorkspace) -> None:
     status = flights.status()
     assert {id: item["status"] for id, item in status.items()} == {
+        "Dataset/carrier-days": "Ready",
         "Dataset/december-flights": "Ready",
         "Dataset/flight-delays": "Ready",
+        "Dataset/flight-minutes": "Ready",
         "Dataset/flights": "Ready",
+        "Dataset/forecast": "Ready",
+        "Dataset/planes": "Ready",
+        "Dataset/route-days": "Ready",
         "Dataset/weather": "Ready",
+        "FeatureStore/flights": "Ready",
         "Inference/delay-api": "Ready",
+        "Inference/delay-checkin-api": "Ready",
         "Inference/delay-nightly": "Done",
         "Model/delay": "Ready",
+        "Model/delay-checkin": "Ready",
+        "Model/minutes": "Ready",
         "Monitor/delay-watch": "Declared",
         "Pipeline/tabular": "Ready",
     }
     fields = status["Dataset/flight-delays"]["fields"]
     assert (fields["rows"], fields["rejected"]) == (327_346, 9_430)
     assert status["Model/delay"]["fields"]["metrics"]["roc_auc"] == pytest.approx(0.63, abs=0.02)
-    assert status["Model/delay"]["fields"]["engine"] == "onnx"
+    assert status["Model/delay-checkin"]["fields"]["metrics"]["roc_auc"] == pytest.approx(0.717, abs=0.01)
+    assert status["Model/minutes"]["fields"]["metrics"]["r2"] == pytest.approx(0.81, abs=0.02)
+    assert {status[f"Model/{name}"]["fields"]["engine"] for name in ("delay", "delay-checkin", "minutes")} == {"onnx"}
 
 
 def test_the_endpoint_answers_a_v2_request_by_http(flights: UserWorkspace) -> None:
@@ -94,6 +105,8 @@ def test_plan_after_apply_says_no_changes_and_a_parameter_names_the_endpoint_beh
     flights.edit("stacks/local.yaml", "max_depth: 8", "max_depth: 6")
     assert {id: item["effect_text"] for id, item in plan.items()} == {
         "Model/delay": "retrain",
+        "Model/delay-checkin": "retrain",
+        "Inference/delay-checkin-api": "switch if the new version passes, no restart",
         "Inference/delay-api": "switch if the new version passes, no restart",
         "Inference/delay-nightly": "score again if the new version passes",
     }
@@ -102,9 +115,9 @@ def test_plan_after_apply_says_no_changes_and_a_parameter_names_the_endpoint_beh
 def test_a_departure_delay_renamed_in_sql_is_caught_as_the_future(flights: UserWorkspace) -> None:
     shutil.copytree(flights.root, flights.root.parent / "leak", ignore=shutil.ignore_patterns(".mlx"))
     leak = UserWorkspace(flights.root.parent / "leak")
-    leak.edit(_file_with(leak.root, "f.dep_delay,"), "f.dep_delay,", "f.dep_delay as minutes_waiting,")
-    leak.edit(_file_with(leak.root, "features: [month,"), "features: [month,", "features: [minutes_waiting, month,")
-    leak.edit(_file_with(leak.root, "exclude (late, dep_delay)"), "exclude (late, dep_delay)", "exclude (late)")
+    leak.edit("specs/flights.yaml", "f.dep_delay,", "f.dep_delay as minutes_waiting,")
+    leak.edit("specs/delay.yaml", "features: [month,", "features: [minutes_waiting, month,")
+    leak.edit("specs/flights.yaml", "exclude (late, dep_delay)", "exclude (late)")
     said = leak.mlx("validate", code=1)
     assert "minutes_waiting" in said.out
     assert "dep_delay" in said.out
@@ -121,8 +134,3 @@ def test_mlflows_own_client_opens_the_run_with_its_metrics_and_plots(flights: Us
     plots = {Path(item.path).name for item in client.list_artifacts(run.info.run_id, "plots")}
     assert run.data.metrics["roc_auc"] == pytest.approx(flights.status()["Model/delay"]["fields"]["metrics"]["roc_auc"], abs=1e-4)
     assert {"roc.png", "precision_recall.png", "calibration.png", "importance.png"} <= plots
-
-
-def _file_with(root: Path, text: str) -> str:
-    (found,) = [path for path in sorted((root / "specs").glob("*.yaml")) if text in path.read_text()]
-    return found.relative_to(root).as_posix()

@@ -55,6 +55,12 @@ def test_a_feature_in_the_file_is_used_as_it_is(url: str, model: Packaged, tmp_p
     assert predict(url, "late-api", tmp_path / "rows.json").to_pydict() == {**scored, "model_version": ["3"]}
 
 
+def test_a_file_that_carries_all_that_the_model_takes_needs_no_keys(url: str, model: Packaged, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text(json.dumps([{"hour": 9, "wind": 99.5, "rate": 0.5}]))
+    scored = load(model.folder, model.digest).score_table(parquet_row(hour=9, wind=99.5, rate=0.5)).to_pydict()
+    assert predict(url, "late-api", tmp_path / "rows.json").to_pydict() == {**scored, "model_version": ["3"]}
+
+
 def parquet_row(**values: Any) -> Any:
     import pyarrow
 

@@ -228,6 +228,7 @@ def test_the_metadata_tells_what_must_and_what_may_be_sent(server: Running) -> N
         "wind", "rain", "gusts", "measured", "rate", "seats", "age", "is_old", "outlook", "built", "departs",
     ]  # fmt: skip
     assert parameters["keys"] == {"origin": ["forecast", "route-rate"], "dest": ["route-rate"], "tail": ["planes"]}
+    assert sorted(parameters["model_inputs"]) == sorted(INPUTS)
     assert (parameters["feature_service"], parameters["event_time"]) == ("delay-features", "departs")
     assert {"features.forecast.age", "features.planes.status", "inputs.wind"} <= set(parameters["optional_outputs"])
 

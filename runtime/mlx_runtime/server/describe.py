@@ -115,10 +115,11 @@ def _metadata(snapshot: Snapshot, held: Held) -> dict[str, Any]:
 
 
 def _features(accepted: Accepted, join: FeatureJoin) -> dict[str, Any]:
-    """What a request may leave out, what is looked up by what, and what can be asked for besides the model's outputs."""
+    """What a request may leave out, what is looked up by what unless a request carries all inputs, and what can be asked for besides the model's outputs."""
     return {
         "feature_service": join.service.name,
         "keys": join.whole.keys,
+        "model_inputs": [*join.columns, *join.joined],
         "optional_inputs": [_tensor(tensor) for tensor in accepted.optional],
         "optional_outputs": freshness.output_names(accepted),
         "event_time": join.event_time,

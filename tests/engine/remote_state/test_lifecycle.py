@@ -119,7 +119,7 @@ def test_an_update_whose_lock_was_removed_writes_nothing_more_and_says_so(anywhe
     assert anywhere.host().export_state() == stored[0]
     anywhere.host().up(lambda: [File(name, folder=anywhere.folder, content=13) for name in "ab"] and None, anywhere.heard)
     assert anywhere.files() == {"a": 13, "b": 13}
-    assert [entry["id"] for entry in anywhere.resources() if entry["type"] == "files:index:File"] == ["a.json", "b.json"]
+    assert sorted(entry["id"] for entry in anywhere.resources() if entry["type"] == "files:index:File") == ["a.json", "b.json"]
 
 
 def test_an_update_leaves_what_another_wrote_meanwhile(anywhere: Workspace) -> None:
