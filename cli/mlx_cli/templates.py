@@ -12,6 +12,7 @@ REFERENCE = (
     "feature_repo/definitions.py",
     "feature_repo/feature_store.yaml",
     "feature_repo/flight_features.py",
+    "kfp_pipelines/flight_network.py",
     "specs/checkin.yaml",
     "specs/delay.yaml",
     "specs/features.yaml",

@@ -4,9 +4,9 @@ Numbers come to the module as they differ from their mean, in standard deviation
 training never saw. It learns on a GPU where one may be used and on the CPU otherwise, and is kept on the CPU.
 """
 
+import inspect
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.network_training import Rows, fit_network
-from mlx_pipelines.networks import GPUS, Training
+from mlx_pipelines.networks import GPUS, TRAINING, Training
 
 PREDICTED_AT_ONCE = 65_536
 
@@ -118,17 +118,41 @@ class NetworkEstimator:
 
 def make_network(module: type[nn.Module], algorithm: str, parameters: Mapping[str, Any], seed: int, task: str) -> NetworkEstimator:
     """The estimator, not yet fitted. Parameters of the training are told from the module's own by their names."""
-    from mlx_pipelines.networks import TRAINING
-
     training = Training(**{name: value for name, value in parameters.items() if name in TRAINING})
-    if not hasattr(torch.optim, training.optimizer):
-        raise PipelineError(f"{algorithm}: torch.optim has no {training.optimizer!r}", hint="optimizer is a class of torch.optim, such as AdamW or SGD")
-    whole = {name: asdict(training)[name] for name in ("epochs", "batch_size")}
-    for name, value in whole.items():
-        if not isinstance(value, int) or value < 1:
-            raise PipelineError(f"{algorithm}: {name} is a whole number from 1 on, not {value!r}")
+    for name, (fits, words) in ALLOWED.items():
+        if not fits(value := getattr(training, name)):
+            raise PipelineError(f"{algorithm}: {name} is {words}, not {value!r}", hint="look at the model's parameters")
+    _refuse_optimizer(algorithm, training.optimizer)
     own = {name: value for name, value in parameters.items() if name not in TRAINING}
     return NetworkEstimator(module, own, training, task, seed)
+
+
+def _refuse_optimizer(algorithm: str, name: str) -> None:
+    """It must be an optimizer, and one that is made from a learning rate and a decay of weights."""
+    made = getattr(torch.optim, name, None)
+    if not (isinstance(made, type) and issubclass(made, torch.optim.Optimizer)):
+        raise PipelineError(f"{algorithm}: torch.optim has no optimizer {name!r}", hint="optimizer is a class of torch.optim, such as AdamW or SGD")
+    if missing := sorted({"lr", "weight_decay"} - set(inspect.signature(made).parameters)):
+        raise PipelineError(f"{algorithm}: torch.optim.{name} takes no {' and no '.join(missing)}", hint="take another one, such as AdamW or SGD")
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "epochs": (lambda value: _is_whole(value, 1), "a whole number from 1 on"),
+    "batch_size": (lambda value: _is_whole(value, 1), "a whole number from 1 on"),
+    "patience": (lambda value: value is None or _is_whole(value, 0), "a whole number from 0 on, or null"),
+    "learning_rate": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+    "weight_decay": (_is_number, "a number from 0 on"),
+    "optimizer": (lambda value: isinstance(value, str), "the name of a class of torch.optim"),
+}
+"""What a network's training takes, and how that is said."""
 
 
 def device() -> torch.device:

@@ -14,6 +14,7 @@ from mlx_pipelines.errors import PipelineError
 QUOTED = re.compile(r"'([^']+)'")
 LIGHTWEIGHT = "kfp.dsl.executor_main"
 REMOTE = ("gs://", "s3://", "minio://", "oci://", "https://", "http://")
+GPU_HINT = "leave it out here: the Model's compute (gpu) demands one for its training"
 COMPUTE_HINT = "leave it out here: the Model's compute (cpu, memory) sets threads and a memory limit for all of its steps"
 Found = tuple[str, str]
 """What, and what to do instead."""
@@ -91,7 +92,7 @@ def _resources(documents: list[dict[str, Any]]) -> Iterator[Found]:
             yield (
                 f"step {name!r} asks for an accelerator (set_accelerator_type, set_accelerator_limit, set_gpu_limit, add_node_selector_constraint), "
                 "which the local runner ignores",
-                "leave it out here: training uses no GPU on the laptop",
+                GPU_HINT,
             )
         if any("cpu" in key.lower() or "memory" in key.lower() for key in asked):
             yield f"step {name!r} asks for CPU or memory (set_cpu_limit, set_memory_limit and their requests), which the local runner ignores", COMPUTE_HINT

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_pipelines.code import Source, reached
-from mlx_pipelines.refusals import COMPUTE_HINT, is_installed
+from mlx_pipelines.refusals import COMPUTE_HINT, GPU_HINT, is_installed
 
 Words = tuple[str, str]
 """What is wrong, and what to do instead."""
@@ -27,7 +27,7 @@ OF_DSL: dict[str, Words] = {
     "container_component": ("a container step does not run on the laptop", "write the step as a Python function with @dsl.component, or run it on a cluster"),
 }
 RESOURCES: Words = ("the local runner ignores what a step asks for", COMPUTE_HINT)
-ACCELERATOR: Words = ("the local runner gives a step no accelerator", "leave it out here: training uses no GPU on the laptop")
+ACCELERATOR: Words = ("the local runner gives a step no accelerator", GPU_HINT)
 OF_TASKS: dict[str, Words] = {
     "set_retry": ("the local runner ignores retries", "retry inside the step"),
     "set_env_variable": ("the local runner ignores environment variables of a step", "make them parameters of the step"),

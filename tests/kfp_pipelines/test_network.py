@@ -27,6 +27,8 @@ from .conftest import flights
 FEATURES = ["wind", "carrier", "weekday"]
 REPOSITORY = Path(__file__).parents[2]
 NETWORK = "flight_network.FlightNetwork"
+PARAMETERS = "look at the model's parameters"
+OPTIMIZER = "optimizer is a class of torch.optim, such as AdamW or SGD"
 SMALL = {"hidden": 8, "embedding": 3, "epochs": 4, "batch_size": 64, "learning_rate": 0.02}
 
 
@@ -133,7 +135,7 @@ def test_a_network_is_packaged_as_onnx_and_predicts_the_same_for_gaps_and_what_w
 
 
 def known_carriers(rows: pyarrow.Table) -> pyarrow.Table:
-    return rows.filter(pyarrow.compute.is_valid(rows["carrier"]))
+    return rows.filter(rows["carrier"].is_valid())
 
 
 def of_carriers() -> Any:
@@ -182,11 +184,15 @@ def test_what_is_wrong_with_a_network_is_said_in_words(write_module: Callable[[s
     frame = feature_frame(flights(50), FEATURES)
     wrong = [
         (NETWORK, {"hiden": 3}, "flight_network.FlightNetwork has no parameter 'hiden'", "did you mean 'hidden'?"),
-        (NETWORK, {"epochs": 0}, "flight_network.FlightNetwork: epochs is a whole number from 1 on, not 0", ""),
-        (
-            NETWORK, {"optimizer": "Adamm"}, "flight_network.FlightNetwork: torch.optim has no 'Adamm'",
-            "optimizer is a class of torch.optim, such as AdamW or SGD",
-        ),
+        (NETWORK, {"epochs": 0}, "flight_network.FlightNetwork: epochs is a whole number from 1 on, not 0", PARAMETERS),
+        (NETWORK, {"batch_size": True}, "flight_network.FlightNetwork: batch_size is a whole number from 1 on, not True", PARAMETERS),
+        (NETWORK, {"patience": "soon"}, "flight_network.FlightNetwork: patience is a whole number from 0 on, or null, not 'soon'", PARAMETERS),
+        (NETWORK, {"learning_rate": "fast"}, "flight_network.FlightNetwork: learning_rate is a number above 0, not 'fast'", PARAMETERS),
+        (NETWORK, {"weight_decay": None}, "flight_network.FlightNetwork: weight_decay is a number from 0 on, not None", PARAMETERS),
+        (NETWORK, {"optimizer": 3}, "flight_network.FlightNetwork: optimizer is the name of a class of torch.optim, not 3", PARAMETERS),
+        (NETWORK, {"optimizer": "Adamm"}, "flight_network.FlightNetwork: torch.optim has no optimizer 'Adamm'", OPTIMIZER),
+        (NETWORK, {"optimizer": "lr_scheduler"}, "flight_network.FlightNetwork: torch.optim has no optimizer 'lr_scheduler'", OPTIMIZER),
+        (NETWORK, {"optimizer": "LBFGS"}, "flight_network.FlightNetwork: torch.optim.LBFGS takes no weight_decay", "take another one, such as AdamW or SGD"),
         (
             "bare_network.Bare", {}, "bare_network.Bare does not take categories, numbers, outputs: a network is made of the data's columns",
             "give it __init__(self, numbers: int, categories: list[int], outputs: int, ...)",
