@@ -77,7 +77,19 @@ class Diagnostic:
 def diagnostic(place: Place, code: str, message: str, hint: str = "", severity: Severity = "error") -> Diagnostic:
     """A problem at a place, with its line, secrets masked."""
     line = mask(place.file.line(place.line)[:1000]) if place.line else ""
-    return Diagnostic(severity, mask(message), mask(hint), place.file.path, place.line, place.column, line, code)
+    return Diagnostic(severity, mask(printable(message)), mask(printable(hint)), place.file.path, place.line, place.column, line, code)
+
+
+def printable(text: str) -> str:
+    """The text on one line: what a name or a value has of line ends, control characters and half letters is escaped."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    """The escape is one of YAML's double-quoted texts, too."""
+    code = ord(letter)
+    short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(letter)
+    return short or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
 
 
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

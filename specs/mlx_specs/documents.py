@@ -48,15 +48,17 @@ class Document:
         """Where a line and position (from 1) within a text stand in the file; its start where that cannot be told."""
         start = self.place(path)
         node = self._text_node(path)
-        if node is None or node.style == ">" or (node.style != "|" and line > 1):
+        if node is None:
             return start
-        if node.style == "|":
+        if node.style == "|" and line <= len(node.value.splitlines()):
             shown = start.file.line(start.line + line)
             first = start.file.line(start.line + 1)
             indent = len(first) - len(first.lstrip(" "))
             return Place(start.file, start.line + line, min(indent + position, len(shown) + 1))
-        quote = 1 if node.style in ("'", '"') else 0
-        return Place(start.file, start.line, start.column + quote + position - 1)
+        if line > 1 or not _is_as_written(node):
+            return start
+        quote = 1 if node.style in QUOTES else 0
+        return Place(start.file, start.line, min(start.column + quote + position - 1, node.end_mark.column + 1))
 
     def _text_node(self, path: Path) -> ScalarNode | None:
         for length in range(len(path), 0, -1):
@@ -81,6 +83,13 @@ class Document:
 
 
 NOTHING = object()
+QUOTES = ("'", '"')
+
+
+def _is_as_written(node: ScalarNode) -> bool:
+    """Whether a text stands in the file letter by letter: on one line, without escapes, and with no anchor before it."""
+    around = 2 if node.style in QUOTES else 0
+    return node.start_mark.line == node.end_mark.line and node.end_mark.index - node.start_mark.index == len(node.value) + around
 
 
 def _at(value: Any, path: Path) -> Any:

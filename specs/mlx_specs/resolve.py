@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from mlx_specs.base import plain
+from mlx_specs.diagnostics import printable
 from mlx_specs.documents import Document, Path
 from mlx_specs.graph import Node
 from mlx_specs.load import Loaded
@@ -117,4 +118,4 @@ def _is_block(text: str) -> bool:
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and PLAIN_TEXT.fullmatch(value) and isinstance(plain_scalar(value), str):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return printable(json.dumps(value, ensure_ascii=False))

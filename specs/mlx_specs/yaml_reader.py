@@ -62,8 +62,9 @@ def read(file: File) -> tuple[list[Parsed], list[Diagnostic]]:
     documents: list[Parsed] = []
     problems: list[Diagnostic] = []
     text, offset = file.text, 0
-    if _too_deep(text):
-        return [], [diagnostic(Place(file), "yaml", f"nested deeper than {MAX_DEPTH} levels")]
+    too_deep = _too_deep(file)
+    if too_deep is not None:
+        return [], [diagnostic(too_deep, "yaml", f"nested deeper than {MAX_DEPTH} levels")]
     while True:
         failed_at = _read_documents(file, text, offset, documents, problems)
         next_document = None if failed_at is None else _next_document(text, failed_at)
@@ -73,19 +74,22 @@ def read(file: File) -> tuple[list[Parsed], list[Diagnostic]]:
         offset += skipped
 
 
-def _too_deep(text: str) -> bool:
+def _too_deep(file: File) -> Place | None:
+    """Where the file goes one level too deep; None where it does not."""
+    text = file.text
     widest = max(map(len, text.split("\n")))
     if text.count("[") + text.count("{") + widest < DEEP_TEXT:
-        return False
+        return None
     depth = 0
     try:
         for event in yaml.parse(text, Loader=yaml.CBaseLoader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                return True
+            mark = event.start_mark
+            if depth > MAX_DEPTH and mark is not None:
+                return Place(file, mark.line + 1, mark.column + 1)
     except yaml.YAMLError:
-        return False  # the composer meets the same error at the same place
-    return False
+        return None  # the composer meets the same error at the same place
+    return None
 
 
 def _read_documents(file: File, text: str, offset: int, documents: list[Parsed], problems: list[Diagnostic]) -> int | None:
@@ -99,11 +103,19 @@ def _read_documents(file: File, text: str, offset: int, documents: list[Parsed],
                 documents.append(Parsed(value, node, offset))
     except yaml.YAMLError as error:
         line, column, message, hint = _explain(error, text)
-        problems.append(diagnostic(Place(file, offset + line + 1, column + 1), "yaml", message, hint))
+        problems.append(diagnostic(_within(file, offset + line + 1, column + 1), "yaml", message, hint))
         return line
     finally:
         reader.dispose()
     return None
+
+
+def _within(file: File, line: int, column: int) -> Place:
+    """The place, or the end of the file's last words: what is missing there, libyaml misses behind the last line."""
+    if line <= len(file.lines):
+        return Place(file, line, column)
+    last = len(file.text.rstrip().splitlines())
+    return Place(file, last, len(file.line(last)) + 1)
 
 
 def _next_document(text: str, line: int) -> tuple[str, int] | None:
@@ -117,13 +129,13 @@ def _next_document(text: str, line: int) -> tuple[str, int] | None:
 def _explain(error: yaml.YAMLError, text: str) -> tuple[int, int, str, str]:
     """Line and column from 0, a message and a hint for what libyaml met."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        position = getattr(error, "position", 0)
-        before = text[:position].split("\n")
-        return len(before) - 1, len(before[-1]), "a control character is not allowed in YAML", 'remove it, or escape it in double quotes: "\\x00"'
+        position: int = getattr(error, "position", 0)
+        before = f"{text.encode()[:position].decode()}x".splitlines()  # libyaml counts bytes
+        return len(before) - 1, len(before[-1]) - 1, "a control character is not allowed in YAML", 'remove it, or escape it in double quotes: "\\x00"'
     mark = error.problem_mark
     if error.context_mark is not None and any(part in (error.problem or "") for part in NOT_CLOSED):
         mark = error.context_mark
-    line = text.split("\n")[mark.line] if mark.line < text.count("\n") + 1 else ""
+    line = "".join(text.splitlines()[mark.line : mark.line + 1])
     at = line[mark.column : mark.column + 1]
     if "\t" in (at, line[:1]):
         return mark.line, mark.column, "a tab cannot be used for indentation", "indent with spaces"

@@ -321,3 +321,20 @@ def test_two_hundred_datasets_with_sql_take_less_than_a_second() -> None:
     start = time.process_time()
     assert lineage_of(datasets).problems == ()
     assert time.process_time() - start < 1.0
+
+
+def nested_subqueries(depth: int) -> str:
+    return f"(select {nested_subqueries(depth - 1)} as x)" if depth else "distance"
+
+
+def test_subqueries_within_subqueries_take_no_longer_at_each_level() -> None:
+    start = time.process_time()
+    assert available(made(f"select id, {nested_subqueries(20)} as y from flights"))["y"] == "booking"
+    assert time.process_time() - start < 1.0
+
+
+def test_a_query_in_from_without_parentheses_is_refused_however_many_there_are() -> None:
+    start = time.process_time()
+    problems = derived(", ".join(["select * from flights"] * 60)).problems
+    assert [(problem.message, problem.hint) for problem in problems] == [("a query in FROM without parentheses", "write (select ...) as NAME")]
+    assert time.process_time() - start < 1.0

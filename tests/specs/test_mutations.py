@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from fuzzing import problem_faults, scratch, time_limit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spec_workspaces import LOCAL, workspace
 
-from mlx_specs.diagnostics import Diagnostic, File, render
+from mlx_specs.diagnostics import File
 from mlx_specs.validate import check
 from mlx_specs.yaml_reader import read
 
@@ -54,19 +54,24 @@ def changed(text: str, changes: list[tuple[float, int, str]]) -> str:
     return text
 
 
-def has_a_place(problem: Diagnostic) -> bool:
-    return problem.file == "stacks" or (problem.file.endswith(".yaml") and problem.message != "" and "pydantic" not in render(problem))
+SETTINGS = settings(max_examples=225, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+"""`make fuzz` runs the same two with more examples."""
+LETTERS = given(which=st.sampled_from(TEXTS), changes=CHANGES)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(which=st.sampled_from(TEXTS), changes=CHANGES)
+@SETTINGS
+@LETTERS
 def test_changed_letters_of_the_reference_specs_never_raise(which: str, changes: list[tuple[float, int, str]]) -> None:
-    with TemporaryDirectory() as folder:
+    letters_are_answered(which, changes)
+
+
+def letters_are_answered(which: str, changes: list[tuple[float, int, str]]) -> None:
+    with scratch() as folder, time_limit():
         texts = {name: (REPOSITORY / name).read_text() for name in TEXTS}
         texts[which] = changed(texts[which], changes)
-        root = workspace(Path(folder), texts["specs/delay.yaml"], texts["specs/flights.yaml"], local=texts["stacks/local.yaml"])
+        root = workspace(folder, texts["specs/delay.yaml"], texts["specs/flights.yaml"], local=texts["stacks/local.yaml"])
         loaded, problems = check(root)
-        assert all(has_a_place(problem) for problem in problems)
+        assert problem_faults(problems, root) == []
         assert (loaded.graph is None) == any(problem.severity == "error" for problem in problems)
 
 
@@ -85,17 +90,25 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(which=st.integers(0, 40), kubernetes=st.booleans(), steps=st.lists(st.integers(0, 30), min_size=1, max_size=4), value=VALUES)
+ANYWHERE = given(which=st.integers(0, 40), kubernetes=st.booleans(), steps=st.lists(st.integers(0, 30), min_size=1, max_size=4), value=VALUES)
+
+
+@SETTINGS
+@ANYWHERE
 def test_any_value_anywhere_in_the_reference_specs_never_raises(which: int, kubernetes: bool, steps: list[int], value: object) -> None:
+    values_are_answered(which, kubernetes, steps, value)
+
+
+def values_are_answered(which: int, kubernetes: bool, steps: list[int], value: object) -> None:
     names = (*TEXTS[1:], "tests/specs/bad/feature_store.yaml", "tests/specs/bad/cluster_pools.yaml")
     documents = [document.value for name in names for document in read(File(name, (REPOSITORY / name).read_text()))[0]]
     replace_somewhere(documents[which % len(documents)], steps, value)
-    with TemporaryDirectory() as folder:
+    with scratch() as folder, time_limit():
         text = (REPOSITORY / "tests/specs/bad/environment_unsupported.env.yaml").read_text() if kubernetes else LOCAL
-        root = workspace(Path(folder), *(json.dumps(document) + "\n" for document in documents), local=text)
+        root = workspace(folder, *(json.dumps(document) + "\n" for document in documents), local=text)
         _, problems = check(root)
-        assert all(has_a_place(problem) and problem.line > 0 for problem in problems)
+        assert problem_faults(problems, root) == []
+        assert all(problem.line > 0 for problem in problems)
 
 
 def replace_somewhere(document: dict[str, object], steps: list[int], value: object) -> None:

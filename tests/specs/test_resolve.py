@@ -72,6 +72,15 @@ def test_the_resolved_print_is_yaml_of_the_same_objects() -> None:
     assert [each["value"] for each in resolved_json(loaded)] == [plain(node.object) for node in loaded.graph.objects]
 
 
+def test_letters_that_yaml_does_not_take_are_escaped_in_the_resolved_print(tmp_path: Path) -> None:
+    strange = "\x7f\x85\u2028\U000e0001 é 😀"
+    loaded = load(workspace(tmp_path, PIPELINE.replace("drop: x", 'drop: "\\x7f\\x85\\u2028\\U000e0001 é 😀"')))
+    text = resolved(loaded)
+    assert r'drop: "\x7f\x85\u2028\U000e0001 é 😀"' in text
+    documents, problems = read(File("resolved.yaml", text))
+    assert (problems, documents[0].value["spec"]["arguments"]["drop"]) == ([], strange)
+
+
 def test_variables_in_the_environment_itself_are_put_in(tmp_path: Path) -> None:
     text = environment("local", "  variables: {folder: .mlx/state, at_once: 2}\n  state: {backend: 'file://${var.folder}'}\n  parallel: ${var.at_once}")
     spec = load(workspace(tmp_path, PIPELINE, local=text)).environment.spec

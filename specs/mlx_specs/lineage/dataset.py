@@ -161,7 +161,20 @@ def check_columns(names: Sequence[str], path: tuple[str | int, ...], relation: R
 
 
 def after_sql(sql: str, path: tuple[str | int, ...], relation: Relation, place: Place) -> Relation:
-    """The columns of a sql step: named, and each name once."""
+    """The columns of a sql step; those that nobody knows where the SQL is nested deeper than Python's stack."""
+    try:
+        return made_by_sql(sql, path, relation, place)
+    except RecursionError:
+        too_deep(path, place)
+        return Relation(rest=LineageColumn())
+
+
+def too_deep(path: tuple[str | int, ...], place: Place) -> None:
+    place.report(Problem(place.id, path, "SQL that is nested too deeply", "split it into several steps", None, 1, 1))
+
+
+def made_by_sql(sql: str, path: tuple[str | int, ...], relation: Relation, place: Place) -> Relation:
+    """The columns that a query makes: named, and each name once."""
     from mlx_specs.lineage.parse import SyntaxProblem, parse_query  # sqlglot takes 0.2 s to import: only where there is SQL
 
     query = parse_query(sql)
@@ -176,6 +189,15 @@ def after_sql(sql: str, path: tuple[str | int, ...], relation: Relation, place: 
 
 def after_condition(sql: str, path: tuple[str | int, ...], relation: Relation, place: Place) -> Relation:
     """A condition over the table so far: it selects rows and changes no value."""
+    try:
+        return chosen_by(sql, path, relation, place)
+    except RecursionError:
+        too_deep(path, place)
+        return relation
+
+
+def chosen_by(sql: str, path: tuple[str | int, ...], relation: Relation, place: Place) -> Relation:
+    """The table with the columns of the condition among those that select its rows."""
     from mlx_specs.lineage.expression import value_of
     from mlx_specs.lineage.parse import SyntaxProblem, parse_condition
     from mlx_specs.lineage.scope import Source

@@ -3,6 +3,7 @@
 The only module that calls sqlglot's parser. sqlglot is imported here, and this module only where some dataset has SQL.
 """
 
+import logging
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it would print a warning of its own for what we refuse in our words
 COLOUR = re.compile(r"\x1b\[\d+m")
 
 
@@ -35,7 +37,8 @@ def parse_query(sql: str) -> exp.Query | SyntaxProblem:
     query = statements[0]
     if isinstance(query, exp.Query):
         return query
-    return SyntaxProblem(f"expected a SELECT, found {query.key.upper()}", 1, 1)
+    word = str(query.this) if isinstance(query, exp.Command) else query.key
+    return SyntaxProblem(f"expected a SELECT, found {word.upper()}", 1, 1)
 
 
 @lru_cache(maxsize=16384)

@@ -110,8 +110,17 @@ def select(query: exp.Select, scope: Scope) -> Relation:
 def with_aliases(query: exp.Select, scope: Scope) -> Scope:
     """WHERE and GROUP BY may name the columns that the SELECT makes; evaluated without reporting anything twice."""
     silent = replace(scope, text=replace(scope.text, report=set[Problem]().add))
-    made = {projection.alias.lower(): value_of(projection.this, silent) for projection in query.expressions if isinstance(projection, exp.Alias)}
-    return replace(scope, aliases=made)
+    named = [projection for projection in query.expressions if isinstance(projection, exp.Alias) and may_name(query, projection.alias.lower())]
+    return replace(scope, aliases={projection.alias.lower(): value_of(projection.this, silent) for projection in named})
+
+
+def may_name(query: exp.Select, alias: str) -> bool:
+    """Whether WHERE or GROUP BY can mean this column: looking at each twice would double the work at every level of subqueries."""
+    group = query.args.get("group")
+    if group is not None and (group.args.get("all") or any(isinstance(one, exp.Literal) for one in group.expressions)):
+        return True
+    clauses = [clause for clause in (query.args.get("where"), group) if clause is not None]
+    return any(column.parts[0].name.lower() == alias for clause in clauses for column in clause.find_all(exp.Column))
 
 
 def group_values(query: exp.Select, scope: Scope) -> list[LineageColumn]:

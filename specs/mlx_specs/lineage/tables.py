@@ -28,7 +28,7 @@ def add_table(node: exp.Expr, join: exp.Join | None, scope: Scope) -> tuple[Scop
     """The scope with one more table, and with the tables that are joined to it in parentheses."""
     source = Source(node.alias_or_name, table_relation(node, scope))
     scope, selected = join_table(source, join, scope) if join is not None else (replace(scope, sources=(*scope.sources, source)), [])
-    for nested in node.args.get("joins") or ():
+    for nested in () if isinstance(node, exp.Select) else node.args.get("joins") or ():
         scope, chosen = add_table(nested.this, nested, scope)
         selected = [*selected, *chosen]
     return scope, selected
@@ -46,6 +46,9 @@ def table_relation(node: exp.Expr, scope: Scope) -> Relation:
             relation = Relation(columns, scope.merge(rests) if rests else None, tuple(selected))
         case exp.Values():
             return scope.text.relation_of(node, scope.inner())
+        case exp.Select() | exp.SetOperation():  # the parser takes it, DuckDB does not
+            scope.text.problem(node, "a query in FROM without parentheses", "write (select ...) as NAME")
+            return Relation(rest=LineageColumn())
         case exp.Lateral() if isinstance(node.this, exp.Query):
             relation = scope.text.relation_of(node.this, scope.inner())
         case exp.Table() if isinstance(node.this, exp.Identifier):
