@@ -80,11 +80,11 @@ def start_clean() -> None:
 
 def from_specs_to_predictions() -> None:
     """validate, plan, apply, status; a second plan finds nothing to do."""
-    tell("Data, a model, an endpoint, a batch and a monitor are written down in specs/. Are they right?")
+    tell("Data, features, models, endpoints, a batch and a monitor are written down in specs/. Are they right?")
     mlx("validate")
     tell("What would be made of them?")
     mlx("plan", "--out", PLAN)
-    tell("Do exactly that: prepare the data, run the pipeline, register the model, serve it, score December.")
+    tell("Do exactly that: prepare data and features, train, register and serve three models, score December.")
     mlx("apply", PLAN)
     mlx("status")
     tell("The same specs again: nothing to do.")

@@ -18,14 +18,13 @@ from mlx_features import entity_keys
 from mlx_features.errors import FeatureError
 from mlx_features.on_demand import READ
 from mlx_features.repository import feast_name
+from mlx_features.sqlite_reads import open_to_read
 from mlx_features.values import Layout, decoder, nothing
 from mlx_specs.resources import EntityDefinition, FeatureDefinitions, FeatureLookup, ViewDefinition
 
 Reason: TypeAlias = Literal["", "no row", "too old"]
 LIMIT = 30_000
 """Keys of a statement; SQLite takes 32,766 parameters."""
-BUSY = 10.0
-"""Seconds to wait for a writer."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class OnlineReader:
             raise FeatureError(f"the online store {self._path} is not there", hint="mlx apply makes it; mlx features materialize fills it") from None
         identity = (facts.st_dev, facts.st_ino)
         if getattr(self._local, "identity", None) != identity:
-            self._local.connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=BUSY)
+            self._local.connection = open_to_read(Path(self._path))
             self._local.identity = identity
         return self._local.connection
 

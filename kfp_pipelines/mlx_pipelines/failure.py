@@ -1,4 +1,4 @@
-"""What a step's output says about why it failed: the user's own exception line, or that memory ran out."""
+"""What a step's output says about why it failed: the user's own exception line, or that memory or room on the disk ran out."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,14 @@ from pathlib import Path
 from mlx_pipelines.errors import HINT, StepFailed
 
 TRACEBACK = "Traceback (most recent call last):"
-OUT_OF_MEMORY = re.compile(r"MemoryError|Unable to allocate|bad_alloc|Cannot allocate memory|malloc of size|failed to map segment|can't allocate")
+OUT_OF_MEMORY = re.compile(
+    r"MemoryError|Unable to allocate|bad_alloc|Cannot allocate memory|malloc of size|failed to map segment|can't allocate|cannot map zero-fill pages"
+)
+FULL_DISK = re.compile(r"No space left on device|database or disk is full|Disk quota exceeded|disk I/O error|File too large")
+"""As Python and SQLite word it."""
+ROOM = "make room on this disk, or in your quota or limit (ulimit -f), then mlx apply trains it again"
+NO_NEWS = "(Background on this error at: https://sqlalche.me"
+"""SQLAlchemy's advertisement below each error of a database."""
 OWN_ERROR = re.compile(r"^mlx_\w+(\.\w+)+: ")
 """The class of one of our own errors: its message is written for users as it is."""
 KFP_LINE = re.compile(r"^\d\d:\d\d:\d\d\.\d{3} - [A-Z]+ - ")
@@ -20,6 +27,8 @@ def step_failure(raw: Path, step: str, memory: str | None, *, log: Path) -> Step
     if message is None or OUT_OF_MEMORY.search(message):
         return _out_of_memory(log, step, memory, killed=message is None)
     text, _, hint = OWN_ERROR.sub("", message).partition(f"\n{HINT}")
+    if FULL_DISK.search(text):
+        return StepFailed(step, f"no room on the disk: {text}", log=log, hint=f"{ROOM}; what its steps printed is in {log}")
     return StepFailed(step, text, log=log, hint=hint)
 
 
@@ -46,7 +55,7 @@ def _own_lines(lines: list[str]) -> str:
     """An exception's message may have several lines; a blank one or a rule of KFP's ends it."""
     own = [lines[0]]
     for line in lines[1:]:
-        if not line.strip() or line.startswith("---"):
+        if not line.strip() or line.startswith(("---", NO_NEWS)):
             break
         own.append(line)
     return "\n".join(own).strip()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlx_features.sqlite_reads import open_to_read
 from mlx_specs import layout
 from mlx_specs.resources import Version
 
@@ -141,7 +142,7 @@ def _opened(workspace: Path, home: str) -> Iterator[sqlite3.Connection | None]:
     if not path.is_file():
         yield None
         return
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+    connection = open_to_read(path)
     try:
         yield connection
     finally:

@@ -146,9 +146,9 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _point_to_raw(folder: Path, workspace: Path) -> None:
-    """The last line, where whoever looks for more will see it."""
+    """The last line, where whoever looks for more will see it; a full disk must not hide why the run failed."""
     raw = folder / RAW
-    with (folder / LOG).open("a", encoding="utf-8") as log:
+    with contextlib.suppress(OSError), (folder / LOG).open("a", encoding="utf-8") as log:
         log.write(f"all that was printed, KFP's own lines, too: {raw.relative_to(workspace) if raw.is_relative_to(workspace) else raw}\n")
 
 

@@ -30,13 +30,17 @@ Report = Callable[[str], None]
 def train_version(inputs: ModelVersionInputs, workspace: Path, report: Report) -> ModelVersionOutputs:
     """Trains, unless a version with this fingerprint is registered and its artifact verifies."""
     trained = find_trained(inputs, workspace)
-    if trained is not None and trained.packaged:
+    if trained is not None and trained.registered is not None and trained.packaged:
         report(f"version {trained.registered.version} has this fingerprint: nothing is trained")
         return _outputs(inputs, workspace, trained.registered)
-    if trained is not None:
+    if trained is not None and trained.registered is not None:
         return _package_again(inputs, workspace, trained.registered, report)
     features = inputs.features or contract.default_features(workspace / inputs.data.path, inputs)
-    _run(inputs, features, workspace, report)
+    if trained is not None:
+        report("the registry lost its version: it is registered again from what its run kept, nothing is trained")
+        _package(inputs, features, workspace, report)
+    else:
+        _run(inputs, features, workspace, report)
     return _read_back(inputs, features, workspace, report)
 
 
@@ -55,16 +59,19 @@ def repackage(inputs: ModelVersionInputs, old: ModelVersionOutputs, workspace: P
 
 def _package_again(inputs: ModelVersionInputs, workspace: Path, known: Registered, report: Report) -> ModelVersionOutputs:
     features = inputs.features or contract.default_features(workspace / inputs.data.path, inputs)
-    folder = layout.artifact(inputs.home, inputs.model, inputs.fingerprint)
-    digest = package_kept(
-        _run_folder(inputs, workspace), model=inputs.model, fingerprint=inputs.fingerprint, task=inputs.task, target=inputs.target, features=features,
-        format=inputs.package, folder=workspace / folder, report=report,
-    )  # fmt: skip
-    engine = verify(workspace / folder, digest).engine
+    digest = _package(inputs, features, workspace, report)
+    engine = verify(workspace / layout.artifact(inputs.home, inputs.model, inputs.fingerprint), digest).engine
     tag_version(workspace, inputs.home, inputs.model, known.version, {"mlx.artifact_digest": digest, "mlx.engine": engine, "mlx.package": inputs.package})
     again = find_fingerprint(workspace, inputs.home, inputs.model, inputs.fingerprint)
     assert again is not None
     return _outputs(inputs, workspace, again)
+
+
+def _package(inputs: ModelVersionInputs, features: list[str], workspace: Path, report: Report) -> str:
+    return package_kept(
+        _run_folder(inputs, workspace), model=inputs.model, fingerprint=inputs.fingerprint, task=inputs.task, target=inputs.target, features=features,
+        format=inputs.package, folder=workspace / layout.artifact(inputs.home, inputs.model, inputs.fingerprint), report=report,
+    )  # fmt: skip
 
 
 def _run(inputs: ModelVersionInputs, features: list[str], workspace: Path, report: Report) -> None:

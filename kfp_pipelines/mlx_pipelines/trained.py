@@ -17,7 +17,8 @@ from mlx_specs.resources import ModelVersionInputs
 class Trained:
     """A version that need not be trained again."""
 
-    registered: Registered
+    registered: Registered | None
+    """None where the registry lost it: its run is kept, and is registered again."""
     packaged: bool
     """Its artifact verifies and has the format that is asked for; else its estimator is kept, and is packaged again."""
 
@@ -26,7 +27,7 @@ def find_trained(inputs: ModelVersionInputs, workspace: Path) -> Trained | None:
     """The version with this fingerprint; None where it has to be trained."""
     known = find_fingerprint(workspace, inputs.home, inputs.model, inputs.fingerprint)
     if known is None:
-        return None
+        return Trained(None, packaged=False) if _has_ended(inputs, workspace) and _is_kept(inputs, workspace) else None
     if _is_packaged(known, inputs, workspace):
         return Trained(known, packaged=True)
     return Trained(known, packaged=False) if _is_kept(inputs, workspace) else None
@@ -39,6 +40,11 @@ def _is_packaged(known: Registered, inputs: ModelVersionInputs, workspace: Path)
     except ArtifactError:
         return False
     return known.tags.get("mlx.package") == inputs.package
+
+
+def _has_ended(inputs: ModelVersionInputs, workspace: Path) -> bool:
+    """A run that was killed half-way may lack steps after those that keep something."""
+    return (workspace / layout.run(inputs.home, inputs.model, inputs.fingerprint) / "manifest.json").is_file()
 
 
 def _is_kept(inputs: ModelVersionInputs, workspace: Path) -> bool:

@@ -16,9 +16,13 @@ class Champion:
 
     def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path) -> Difference:
         """Another candidate, other criteria, or an alias that somebody moved."""
+        from mlx_pipelines.registry_reads import find_version
+
         changed = changed_inputs(old_inputs, inputs)
         old = ChampionOutputs.model_validate(old_outputs)
-        return Difference((*changed, "current") if old.current.version != old.decided else changed)
+        current = find_version(workspace, old.home, old.model, old.alias) or Version()
+        moved = {old.current.version, current.version} != {old.decided}
+        return Difference((*changed, "current") if moved else changed)
 
     def planned(self, inputs: Values, old_outputs: Values | None) -> Values:
         """Who is champion is known while candidate and criteria are the same; a champion that is judged again stays it."""

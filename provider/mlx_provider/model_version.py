@@ -29,10 +29,12 @@ class ModelVersion:
         return known.model_copy(update={"fingerprint": fingerprint(known)}).wire()
 
     def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path) -> Difference:
-        """Another fingerprint is another version."""
+        """Another fingerprint is another version; so is one that the registry lost."""
         if old_outputs.get("fingerprint") != inputs["fingerprint"]:
             parts = changed_inputs(old_inputs, inputs, ignoring=OUTSIDE_FINGERPRINT)
             return Difference((*parts, "fingerprint"), replaces=("fingerprint",))
+        if not _is_registered(ModelVersionOutputs.model_validate(old_outputs), workspace):
+            return Difference(("runId",), replaces=("runId",))
         return Difference(tuple(key for key in UPDATED_IN_PLACE if old_inputs.get(key) != inputs.get(key)))
 
     def planned(self, inputs: Values, old_outputs: Values | None) -> Values:
@@ -59,7 +61,7 @@ class ModelVersion:
         return Created(asked.fingerprint, outputs.wire())
 
     def read(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> Values | None:
-        """The artifact verifies, or the version is gone from this machine."""
+        """The artifact verifies and the registry has it, or the version is gone from this machine."""
         from mlx_runtime.artifact import ArtifactError, verify
 
         now = ModelVersionOutputs.model_validate(outputs)
@@ -67,7 +69,7 @@ class ModelVersion:
             verify(workspace / now.artifact, now.artifact_digest)
         except ArtifactError:
             return None
-        return outputs
+        return outputs if _is_registered(now, workspace) else None
 
     def update(self, id: str, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path, report: Report) -> Values:
         """Describes or packages again; never trains."""
@@ -85,3 +87,11 @@ class ModelVersion:
 
     def delete(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> None:
         """Registered versions, runs and artifacts only grow."""
+
+
+def _is_registered(known: ModelVersionOutputs, workspace: Path) -> bool:
+    """Somebody may have deleted the version or the whole registry."""
+    from mlx_pipelines.registry_reads import find_fingerprint
+
+    found = find_fingerprint(workspace, known.home, known.model, known.fingerprint)
+    return found is not None and found.version == known.version

@@ -3,12 +3,12 @@
 HOME/features/NAME/online.db. With `trigger: manual` only `mlx features materialize` writes to it.
 """
 
-import sqlite3
 from pathlib import Path
 
 from mlx_features.errors import FeatureError
 from mlx_features.repository import online_path, table
 from mlx_features.shared import worker
+from mlx_features.sqlite_reads import open_to_read
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs.resources import OnlineFeaturesInputs, OnlineFeaturesOutputs
 
@@ -94,7 +94,7 @@ def _is_there(values: Values, workspace: Path) -> bool:
 
 def _counted(known: OnlineFeaturesOutputs, workspace: Path) -> dict[str, int]:
     """Keys in each view's table; a view without a table has none."""
-    connection = sqlite3.connect(f"{(workspace / known.path).resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+    connection = open_to_read(workspace / known.path)
     try:
         present = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
         tables = {view.name: table(known.name, view.name) for view in known.definitions.views}

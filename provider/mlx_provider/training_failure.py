@@ -3,6 +3,7 @@
 State holds only what succeeded, so that this is all that a later `mlx status` can tell of a failure.
 """
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +28,13 @@ class TrainingFailure(Wire):
 
 
 def record_failure(asked: ModelVersionInputs, error: "PipelineError", workspace: Path) -> None:
-    """Writes it, instead of an earlier one."""
+    """Writes it, instead of an earlier one; on a full disk it is not written, for that must not hide the error itself."""
     step, message = getattr(error, "step", ""), getattr(error, "message", "") or str(error)
     failure = TrainingFailure(at=datetime.now(UTC), fingerprint=asked.fingerprint, step=step, cause=message.partition("\n")[0])
     path = workspace / layout.training_failure(asked.home, asked.model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(failure.wire(), indent=1) + "\n")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(failure.wire(), indent=1) + "\n")
 
 
 def forget_failure(asked: ModelVersionInputs, workspace: Path) -> None:

@@ -114,7 +114,7 @@ def _pipeline(step: Step, root: Path) -> Meaning:
 def _model_version(step: Step, root: Path) -> Meaning:
     if step.op in DELETES:
         return Effect.METADATA, "registered versions and runs are kept"
-    if step.op is Op.CREATE or "fingerprint" in top_level(step):
+    if step.op is Op.CREATE or top_level(step) & {"fingerprint", "runId"}:
         return _reused(step, root) or (Effect.RETRAIN, _training(step))
     return Effect.REDEPLOY, "package again, no retrain"
 
@@ -135,6 +135,8 @@ def _reused(step: Step, root: Path) -> Meaning | None:
     trained = find_trained(asked, root)
     if trained is None:
         return None
+    if trained.registered is None:
+        return Effect.REDEPLOY, f"the registry lost its version ({asked.fingerprint[:8]}…): registered again, no retrain"
     again = "reused" if trained.packaged else "packaged again"
     return Effect.REDEPLOY, f"version {trained.registered.version} ({asked.fingerprint[:8]}…) is already trained: {again}"
 

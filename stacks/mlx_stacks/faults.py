@@ -146,6 +146,7 @@ CAUSES = 3
 """How many reasons of one change are told; mlx plan has all."""
 DRIFTED = {
     "its alias was moved by hand": "mlx apply moves it back to the version that passed its gates",
+    "the registry lost its version": "mlx apply registers it again, from what its run kept",
     "its registry was changed by hand": "mlx apply writes it again as the specs say",
     "its online store lost rows": "mlx apply materialises it again",
     "its server is not running": "mlx apply starts it again",

@@ -35,6 +35,7 @@ CAUSES = {
     "rows": "its online store lost rows",
     "pid": "its server is not running",
     "current": "its alias was moved by hand",
+    "runId": "the registry lost its version",
     "requested": "asked for by mlx run",
 }
 """Why a resource changes when nobody changed its object: by the input that differs."""

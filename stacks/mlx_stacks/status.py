@@ -32,7 +32,7 @@ GONE = {
     "OnlineFeatures": ("Missing", "its online store is gone"),
     "JoinedDataset": ("Missing", "its rows with features are gone"),
     "CompiledPipeline": ("Missing", "its compiled file is gone"),
-    "ModelVersion": ("Missing", "its packaged model is gone, or its bytes are not those of its digest"),
+    "ModelVersion": ("Missing", "its packaged model or its registered version is gone, or its bytes are not those of its digest"),
     "Champion": ("Missing", "its alias is gone"),
     "ReleasedModel": ("Missing", "the released version is gone or damaged"),
     "Release": ("Missing", "its record is gone"),

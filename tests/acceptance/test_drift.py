@@ -75,7 +75,9 @@ def test_an_artifact_whose_bytes_changed_is_refused_by_its_digest_and_packaged_a
     before = end_state(tiny.root, "tiny")
     change_a_byte_of_the_model(tiny)
     found = by_id(tiny.mlx("refresh", "-o", "json", code=4).json["drift"])
-    assert {id: item["detail"] for id, item in found.items()} == {"Model/tumour": "its packaged model is gone, or its bytes are not those of its digest"}
+    assert {id: item["detail"] for id, item in found.items()} == {
+        "Model/tumour": "its packaged model or its registered version is gone, or its bytes are not those of its digest"
+    }
     said = tiny.mlx("apply", "--yes")
     assert "step" not in said.err
     assert end_state(tiny.root, "tiny") == before

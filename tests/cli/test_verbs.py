@@ -127,7 +127,8 @@ def test_run_scores_the_batch_again(mlx, applied: Path) -> None:
 def test_history_tells_each_update(mlx, applied: Path) -> None:
     updates = checked("history", mlx("history", "-C", applied, "-o", "json").out)["updates"]
     assert updates[-1]["message"] == "the first"
-    assert mlx("history", "-C", applied).out.splitlines()[-1].split("  ")[-2:] == ["6 created", "the first"]
+    last = mlx("history", "-C", applied).out.splitlines()[-1]
+    assert [cell.strip() for cell in last.split("  ")][-2:] == ["6 created", "the first"]
     assert len(mlx("history", "-C", applied, "--limit", "1").out.splitlines()) == 2
 
 

@@ -29,6 +29,14 @@ def main() -> int:
     except MemoryError:
         _say({"error": f"the batch run does not fit into memory ({inputs.memory})", "hint": "raise compute.memory of the Inference"})
         return 1
+    except OSError as error:
+        _say(
+            {
+                "error": f"{error.filename or 'a file'}: {error.strerror}",
+                "hint": "mlx doctor looks at what is in the way; make room or move it away, then apply",
+            }
+        )
+        return 1
     return 0
 
 

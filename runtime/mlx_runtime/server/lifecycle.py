@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlx_runtime.artifact import ArtifactError, verify
 from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.server.config import EXIT_LOCKED, HOST, LOCK_FILE, LOG_FILE, EndpointConfig, ServerRecord, config_from, read_config, read_record, write_config
 from mlx_runtime.server.process import end, is_running
@@ -145,6 +146,16 @@ def _is_locked(folder: Path) -> bool:
     return False
 
 
+def _way_out(folder: Path, config: EndpointConfig) -> str:
+    """An artifact that is not what its digest says has a way out of its own."""
+    try:
+        for version in config.versions:
+            verify(Path(config.workspace) / version.artifact, version.artifact_digest)
+    except ArtifactError as error:
+        return error.hint
+    return f"the whole log is {folder / LOG_FILE}"
+
+
 def _start(folder: Path, config: EndpointConfig) -> Running:
     before = read_config(folder)
     token = before.token if before and before.token else secrets.token_urlsafe(32)
@@ -154,7 +165,7 @@ def _start(folder: Path, config: EndpointConfig) -> Running:
     while time.monotonic() < deadline:
         # EXIT_LOCKED: the server that a killed caller began is still coming up; it is the one to wait for.
         if process.poll() not in (None, EXIT_LOCKED):
-            raise ServerError(_last_words(folder), hint=f"the whole log is {folder / LOG_FILE}")
+            raise ServerError(_last_words(folder), hint=_way_out(folder, config))
         running = find(folder)
         if running is not None and running.pid == process.pid:
             return running
