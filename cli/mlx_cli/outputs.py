@@ -50,6 +50,7 @@ APPLIED = record(
     batches=several(BATCH),
     notes=several(TEXT),
 )
+DRIFT = record(environment=TEXT, drift=several(record(id=TEXT, gone=YES, changes=several(CHANGE), status=TEXT, detail=TEXT)))
 FAULT = record(object=TEXT, kind=TEXT, reason=TEXT, fix=TEXT)
 RELEASED = record(id=TEXT, action={"enum": ["create", "update", "delete"]}, changes=several(CHANGE))
 RELEASE = record(number=COUNT, digest=TEXT, source=TEXT, by=TEXT, at=TEXT, applied=NUMBER, gates=MAP, rolled_back_from=TEXT, serial=TEXT, kept=YES)
@@ -57,7 +58,7 @@ UPDATE = record(kind=TEXT, result=TEXT, start=NUMBER, end=NUMBER, message=TEXT, 
 
 PLAN = record(project=TEXT, environment=TEXT, serial=TEXT, objects=several(OBJECT_CHANGE), steps=several(STEP), summary=MAP, format=COUNT, notes=several(TEXT))
 WRONG_SPECS = record(valid={"const": False}, environment={"type": ["string", "null"]}, diagnostics=several(DIAGNOSTIC))
-"""What plan says instead where the specs have errors (exit 1), in the words of validate."""
+"""What plan, apply, run and refresh say instead where the specs have errors (exit 1), in the words of validate."""
 VIEW = record(name=TEXT, kind={"enum": ["view", "on demand"]}, entities=several(TEXT), features=MAP, ttl=COUNT, online=YES, push=YES, rows=COUNT, latest=TEXT)
 STORE = record(store=TEXT, path=TEXT, views=several(VIEW), services=several(record(name=TEXT, features=several(TEXT))))
 FEATURE = record(name=TEXT, view=TEXT, value=ANY, event_time=TEXT, age_seconds={"type": ["number", "null"]}, missing=TEXT)
@@ -86,8 +87,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "init": record(workspace=TEXT, name=TEXT, files=several(TEXT)),
     "validate": record(valid=YES, environment={"type": ["string", "null"]}, diagnostics=several(DIAGNOSTIC)),
     "plan": {"anyOf": [PLAN, WRONG_SPECS]},
-    "apply": APPLIED,
-    "run": APPLIED,
+    "apply": {"anyOf": [APPLIED, WRONG_SPECS]},
+    "run": {"anyOf": [APPLIED, WRONG_SPECS]},
     "destroy": record(environment=TEXT, deleted=COUNT, seconds=NUMBER),
     "status": record(environment=TEXT, about=MAP, objects=several(record(id=TEXT, status=TEXT, detail=TEXT, fields=MAP)), in_progress=several(TEXT)),
     "promote": record(
@@ -104,7 +105,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "rollback": record(environment=TEXT, release=TEXT, number=COUNT, previous=TEXT, changes=several(RELEASED)),
     "history": record(environment=TEXT, updates=several(UPDATE), releases=several(RELEASE)),
-    "refresh": record(environment=TEXT, drift=several(record(id=TEXT, gone=YES, changes=several(CHANGE), status=TEXT, detail=TEXT))),
+    "refresh": {"anyOf": [DRIFT, WRONG_SPECS]},
     "cancel": record(environment=TEXT, message=TEXT),
     "state": STATE,
     "predict": record(endpoint=TEXT, rows=COUNT, predictions=several(MAP)),

@@ -14,14 +14,22 @@ if TYPE_CHECKING:
     from mlx_specs.graph import Node
 
 
-def opened(folder: Path, environment: str | None, *, warn: bool = False, needs_specs: bool = True) -> Workspace:
+def opened(folder: Path, environment: str | None, *, warn: bool = False, needs_specs: bool = True, output: str = "text") -> Workspace:
     """The workspace at or above ``folder`` for one environment; with ``warn`` its warnings are told on stderr.
 
-    Verbs that only look, or that rescue, do not need specs without errors (``needs_specs=False``).
+    Verbs that only look, or that rescue, do not need specs without errors (``needs_specs=False``). Where a machine reads the
+    ``output`` of one that does, errors in the specs are the result, as ``mlx validate -o json`` has them.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", hint="-C takes the workspace's folder")
-    workspace = open_workspace(folder, environment, needs_specs=needs_specs)
+    try:
+        workspace = open_workspace(folder, environment, needs_specs=needs_specs)
+    except UserError as error:
+        if output == "json" and error.diagnostics:
+            from mlx_cli.output import result_json
+
+            result_json({"valid": False, "environment": environment, "diagnostics": [item.as_json() for item in error.diagnostics]})
+        raise
     if warn and workspace.warnings:
         from mlx_specs.diagnostics import render
 

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import traceback
@@ -63,11 +64,19 @@ def _requests() -> Any:
     def listen() -> None:
         for line in sys.stdin:
             asked.put(line)
+        _remove_counters()
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
         yield json.loads(asked.get())
+
+
+def _remove_counters() -> None:
+    """Feast makes a temporary folder for its server's counters, also where nothing is served, and removes it in a regular exit only."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROCESS_DIR", "")
+    if Path(folder).name.startswith("feast_metrics_"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _import_feast(say: Say) -> None:

@@ -78,7 +78,8 @@ def find_faults(workspace: Workspace) -> Found:
     planned, changing = ([], frozenset[str]()) if wrong else _of_the_plan(workspace)
     updates = list(_of_updates(workspace, exported))
     drift = [] if updates else list(_of_drift(workspace, recorded))
-    faults = [*wrong, *planned, *updates, *_of_artifacts(workspace, recorded), *drift]
+    moved = [fault for fault in drift if fault.fix == MOVE_BACK]  # a plan names no versions
+    faults = [*wrong, *moved, *planned, *updates, *_of_artifacts(workspace, recorded), *drift]
     faults += [fault for item in statuses.values() for fault in _of_status(workspace, item)]
     faults += [_failed(failure) for failure in last_failures(workspace) if _still_open(failure, statuses, changing)]
     faults += _not_released(workspace)
@@ -144,8 +145,9 @@ def _some(causes: list[str]) -> str:
 
 CAUSES = 3
 """How many reasons of one change are told; mlx plan has all."""
+MOVE_BACK = "mlx apply moves it back to the version that passed its gates"
 DRIFTED = {
-    "its alias was moved by hand": "mlx apply moves it back to the version that passed its gates",
+    "its alias was moved by hand": MOVE_BACK,
     "the registry lost its version": "mlx apply registers it again, from what its run kept",
     "its registry was changed by hand": "mlx apply writes it again as the specs say",
     "its online store lost rows": "mlx apply materialises it again",
@@ -191,7 +193,7 @@ def _of_drift(workspace: Workspace, recorded: Mapping[str, Mapping[str, Values]]
             yield Fault(item.id, Rank.BROKEN, item.detail, "mlx refresh, then mlx apply brings it back")
         elif alias := [change for change in item.changes if change.path == "current.version"]:
             now = f"on version {alias[0].new}" if alias[0].new else "gone"
-            yield Fault(item.id, Rank.BROKEN, f"its alias was moved by hand: it was on version {alias[0].old} and is {now}", RESTORE)
+            yield Fault(item.id, Rank.BROKEN, f"its alias was moved by hand: it was on version {alias[0].old} and is {now}", MOVE_BACK)
         else:
             paths = ", ".join(change.path for change in item.changes)
             yield Fault(item.id, Rank.BROKEN, f"it is not what was applied any more: {paths} changed", RESTORE)

@@ -47,9 +47,10 @@ MADE_BY = {"Dataset": "PreparedDataset", "FeatureStore": "FeatureRegistry", "Pip
 
 def status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
     """Every declared object in order, then what is in state but no longer declared."""
-    recorded = recorded_by_object(open_host(workspace).export_state())
+    exported = open_host(workspace).export_state()
+    recorded, finished = recorded_by_object(exported), finished_objects(exported)
     declared = [node.id for node in workspace.graph.objects if not node.id.startswith("Environment/")]
-    known = [with_last_training(workspace, _status(workspace, id, recorded.get(id))) for id in declared]
+    known = [with_last_training(workspace, _status(workspace, id, recorded.get(id), finished=id in finished)) for id in declared]
     broken = any(problem.severity == "error" for problem in workspace.warnings)
     release, beyond = release_status(workspace, recorded), unreleased_status(workspace, declared)
     left = sorted(recorded.keys() - set(declared) - {each.id for each in release})
@@ -58,8 +59,8 @@ def status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
 
 def recorded_by_object(exported: Values) -> dict[str, dict[str, Values]]:
     """The outputs of each object's resources, by type."""
-    resources = cast("list[dict[str, Any]]", cast("Values", exported.get("deployment", exported)).get("resources", []))
-    ids = {item["urn"]: f"{item['type'].removeprefix(COMPONENTS)}/{item['urn'].split('::')[-1]}" for item in resources if item["type"].startswith(COMPONENTS)}
+    resources = _resources(exported)
+    ids = {item["urn"]: _object_of(item) for item in resources if item["type"].startswith(COMPONENTS)}
     found: dict[str, dict[str, Values]] = {id: {} for id in ids.values()}
     for item in resources:
         if item["type"].startswith(RESOURCES) and item.get("parent") in ids and not item.get("delete"):
@@ -67,10 +68,23 @@ def recorded_by_object(exported: Values) -> dict[str, dict[str, Values]]:
     return found
 
 
-def _status(workspace: Workspace, id: str, resources: dict[str, Values] | None) -> ObjectStatus:
+def finished_objects(exported: Values) -> set[str]:
+    """Those that an apply has finished once: only then their outputs are known."""
+    return {_object_of(item) for item in _resources(exported) if item["type"].startswith(COMPONENTS) and item.get("outputs")}
+
+
+def _resources(exported: Values) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", cast("Values", exported.get("deployment", exported)).get("resources", []))
+
+
+def _object_of(component: Values) -> str:
+    return f"{component['type'].removeprefix(COMPONENTS)}/{component['urn'].split('::')[-1]}"
+
+
+def _status(workspace: Workspace, id: str, resources: dict[str, Values] | None, *, finished: bool) -> ObjectStatus:
     if resources is None:
         return ObjectStatus(id, "NotApplied", "declared, not applied yet")
-    if not resources:  # an apply did not finish, or a refresh found nothing
+    if not resources and finished:  # a refresh found nothing
         return _gone(id, _made_by(workspace, id), "`mlx apply` brings it back")
     for type, say in STATUSES.items():
         if type in resources:

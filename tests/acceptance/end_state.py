@@ -8,12 +8,12 @@ from typing import Any
 
 VOLATILE = {"runId", "pid", "boundPort", "url", "created", "modified", "requested"}
 PROVIDER = "pulumi:providers:"
-CONTENT = ("datasets", "models", "predictions", "pipelines")
+CONTENT = ("datasets", "joined", "models", "predictions", "pipelines")
 
 
 def end_state(root: Path, project: str) -> dict[str, Any]:
-    """Resources in state, versions and aliases in the registry, and the bytes of all content-addressed files."""
-    return {"resources": _resources(root, project), "registry": _registry(root), "files": _files(root)}
+    """Resources in state, versions and aliases in the registry, rows in online stores, and the bytes of all content-addressed files."""
+    return {"resources": _resources(root, project), "registry": _registry(root), "online": _online(root), "files": _files(root)}
 
 
 def _resources(root: Path, project: str) -> list[Any]:
@@ -37,6 +37,17 @@ def _registry(root: Path) -> dict[str, Any]:
             "all versions": database.execute("select name, version from model_versions order by 1, 2").fetchall(),
             "aliases": database.execute("select name, alias, version from registered_model_aliases order by 1, 2").fetchall(),
         }
+
+
+def _online(root: Path) -> dict[str, list[Any]]:
+    """Every key's values and their event times, by table; not when they were written."""
+    return {f"{path.parent.name}/{name}": rows for path in (root / ".mlx/local/features").glob("*/online.db") for name, rows in _tables(path)}
+
+
+def _tables(path: Path) -> list[tuple[str, list[Any]]]:
+    with sqlite3.connect(path) as database:
+        names = database.execute("select name from sqlite_master where type = 'table' order by 1").fetchall()
+        return [(name, database.execute(f'select entity_key, feature_name, value, event_ts from "{name}" order by 1, 2').fetchall()) for (name,) in names]
 
 
 def _files(root: Path) -> dict[str, str]:

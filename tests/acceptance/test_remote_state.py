@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from built_tools import NoTool
 from workspaces import UserWorkspace, make_workspace
 
 sys.path.append(str(Path(__file__).parents[1] / "engine" / "remote_state"))
 
-from servers import NoTool, Server, serve
+from servers import Server, serve
 
 ROWS = {"kind": "Dataset", "metadata": {"name": "rows"}, "spec": {"source": {"type": "csv", "path": "data/rows.csv"}}}
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import pytest
 
 from mlx_cli.outputs import OUTPUTS
 
@@ -21,12 +22,13 @@ def test_the_workspaces_own_folder_is_made(mlx, workspace: Path) -> None:
     assert json.loads((workspace / ".mlx" / "plan.json").read_text())["objects"] == []
 
 
-def test_specs_with_errors_are_the_json_result_as_validate_has_them(mlx, tiny: Path) -> None:
+@pytest.mark.parametrize("arguments", [("plan",), ("apply", "--yes"), ("run", "tumour-batch"), ("refresh",)], ids=lambda arguments: arguments[0])
+def test_specs_with_errors_are_the_json_result_as_validate_has_them(arguments: tuple[str, ...], mlx, tiny: Path) -> None:
     (tiny / "specs" / "wrong.yaml").write_text("apiVersion: mlx/v1\nkind: Dataset\nmetadata: {name: wrong}\nspec: {sorce: 1}\n")
-    planned, validated = (mlx(verb, "-C", tiny, "-o", "json") for verb in ("plan", "validate"))
-    value = json.loads(planned.out)
-    jsonschema.validate(value, OUTPUTS["plan"])
-    assert (planned.code, value["valid"], value["diagnostics"]) == (1, False, json.loads(validated.out)["diagnostics"])
+    told, validated = (mlx(*verb, "-C", tiny, "-o", "json") for verb in (arguments, ("validate",)))
+    value = json.loads(told.out)
+    jsonschema.validate(value, OUTPUTS[arguments[0]])
+    assert (told.code, value["valid"], value["diagnostics"]) == (1, False, json.loads(validated.out)["diagnostics"])
 
 
 def test_without_specs_plan_and_apply_say_so(mlx, workspace: Path) -> None:

@@ -176,3 +176,10 @@ def test_one_worker_is_shared_until_it_is_closed_or_cancelled(tmp_path: Path) ->
     assert worker(tmp_path) is not second
     close_workers()
     assert not shared._WORKERS
+
+
+def test_a_worker_leaves_nothing_in_the_temporary_folder(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with FeastWorker(workspace.folder) as one, pytest.raises(FeatureError):
+        ask_push(one)
+    assert list(tmp_path.iterdir()) == []

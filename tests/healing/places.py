@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from forks import in_child
 from scenes import ProgramScene, Scene, WorkspaceScene, stop_servers
+from shops_workspace import shops_workspace
 from sklearn_workspaces import diabetes_model, objects, tumour_model, write_breast_cancer, write_diabetes
 from tiny_workspace import tiny_workspace
 from workspaces import make_workspace
@@ -75,7 +76,30 @@ def _breast_cancer(root: Path) -> str:
     return "tumours"
 
 
-MAKERS: dict[str, Callable[[Path], str]] = {"tiny": _tiny, "diabetes": _diabetes, "breast-cancer": _breast_cancer}
+def _shops(root: Path) -> str:
+    shops_workspace(root)
+    return "shops"
+
+
+def _flights(root: Path) -> str:
+    """The reference workspace as `mlx init` gives it, its specs in one file."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    _run(root.parent, "init", root.name, "--template", "flights")
+    specs = sorted((root / "specs").glob("*.yaml"))
+    text = "---\n".join(path.read_text() for path in specs)
+    for path in specs:
+        path.unlink()
+    (root / "specs/objects.yaml").write_text(text)
+    return "flights"
+
+
+MAKERS: dict[str, Callable[[Path], str]] = {
+    "tiny": _tiny,
+    "diabetes": _diabetes,
+    "breast-cancer": _breast_cancer,
+    "shops": _shops,
+    "flights": _flights,
+}
 
 
 def _changed(specs: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from end_state import end_state
+from shops_workspace import shops_workspace
 from sklearn_workspaces import diabetes_model, objects, tumour_model, write_breast_cancer, write_diabetes
 from tiny_workspace import tiny_workspace
 from workspaces import UserWorkspace, make_workspace
@@ -20,6 +21,10 @@ Tree = dict[str, tuple[int, int]]
 
 def tiny(root: Path) -> UserWorkspace:
     return UserWorkspace(tiny_workspace(root))
+
+
+def shops(root: Path) -> UserWorkspace:
+    return UserWorkspace(shops_workspace(root))
 
 
 def diabetes(root: Path) -> UserWorkspace:
@@ -36,6 +41,7 @@ EXAMPLES: dict[str, tuple[str, Callable[[Path], UserWorkspace]]] = {
     "tiny": ("tiny", tiny),
     "diabetes": ("diabetes", diabetes),
     "breast cancer": ("tumours", breast_cancer),
+    "shops": ("shops", shops),
 }
 
 
@@ -51,10 +57,11 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
 def test_plans_write_nothing_and_applies_come_to_rest(example: tuple[str, UserWorkspace]) -> None:
     project, workspace = example
     before = tree(workspace.root)
-    assert len(workspace.plan()) == 5
+    planned = set(workspace.plan())
     assert tree(workspace.root) == before
     workspace.mlx("apply", "--yes")
     applied, reached = tree(workspace.root), end_state(workspace.root, project)
+    assert set(workspace.status()) == planned
     assert workspace.plan() == {}
     assert workspace.mlx("apply", "--yes").out.startswith("No changes")
     assert tree(workspace.root) == applied

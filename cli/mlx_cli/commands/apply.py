@@ -37,7 +37,7 @@ def command(
     """
     from mlx_cli.session import opened
 
-    workspace = opened(folder, env, warn=True)
+    workspace = opened(folder, env, warn=True, output=output)
 
     def ask() -> Plan:
         return plan_and_ask(workspace, yes=yes)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mlx_cli.boundary import CHANGES, DONE
 from mlx_cli.options import HERE, Env, Folder, Format
-
-if TYPE_CHECKING:
-    from mlx_stacks.workspace import Workspace
 
 
 def command(
@@ -31,11 +28,12 @@ def command(
     from mlx_cli.output import paint_for, result, result_json
     from mlx_cli.progress import quiet
     from mlx_cli.render.plan import render_plan
+    from mlx_cli.session import opened
     from mlx_stacks.plan import make_plan
 
     if out is not None:
         refuse_missing_folder(out, folder)
-    plan = make_plan(opened_or_told(folder, env, output), quiet)
+    plan = make_plan(opened(folder, env, warn=True, output=output), quiet)
     if out is not None:
         save(plan.to_json(), out)
     if output == "json":
@@ -43,20 +41,6 @@ def command(
     else:
         result(render_plan(plan, paint_for(sys.stdout)))
     return CHANGES if detailed_exitcode and plan.changed else DONE
-
-
-def opened_or_told(folder: Path, env: str | None, output: str) -> Workspace:
-    """The workspace; where its specs have errors and a machine reads, these are the result, as ``mlx validate -o json`` has them."""
-    from mlx_cli.output import result_json
-    from mlx_cli.session import opened
-    from mlx_stacks.errors import UserError
-
-    try:
-        return opened(folder, env, warn=True)
-    except UserError as error:
-        if output == "json" and error.diagnostics:
-            result_json({"valid": False, "environment": env, "diagnostics": [item.as_json() for item in error.diagnostics]})
-        raise
 
 
 def refuse_missing_folder(path: Path, folder: Path) -> None:

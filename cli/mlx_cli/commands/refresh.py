@@ -26,7 +26,7 @@ def command(
     from mlx_cli.session import opened
     from mlx_stacks.apply import refresh
 
-    workspace = opened(folder, env)
+    workspace = opened(folder, env, output=output)
     drifted = refresh(workspace, quiet, preview_only=preview)
     if output == "json":
         result_json({"environment": workspace.name, "drift": [asdict(item) for item in drifted]})

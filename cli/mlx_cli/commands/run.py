@@ -30,7 +30,7 @@ def command(
     from mlx_specs.inference import Inference
     from mlx_stacks.errors import UserError
 
-    workspace = opened(folder, env)
+    workspace = opened(folder, env, output=output)
     node = object_named(workspace, name, ("Inference",))
     if not isinstance(node.object, Inference) or node.object.spec.mode != "batch":
         raise UserError(f"{node.id} is not a batch inference", hint=f"ask it for predictions: mlx predict {node.id.split('/')[1]} --data FILE")
