@@ -13,9 +13,10 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE))  # after the folder above, whose conftest other tests import by its name
 
 from buckets import KINDS, Bucket, in_bucket  # noqa: E402
+from built_tools import NoTool  # noqa: E402
 from conftest import Workspace  # noqa: E402
 from proxy import proxy_to  # noqa: E402
-from servers import NoTool, Server, serve  # noqa: E402
+from servers import Server, serve  # noqa: E402
 
 Servers = Callable[[str], Server]
 

@@ -1,16 +1,11 @@
 """Real servers of buckets on this machine: versitygw for S3, azurite for Azure Blob, fake-gcs-server for Google Cloud Storage.
 
-The programs are built once from the versions pinned below ``tools/`` and kept in the user's cache, by what they were built from.
+``built_tools`` makes the programs from the versions pinned below ``tools/``.
 """
 
-import fcntl
-import hashlib
 import os
-import platform
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from built_tools import built, free_port, installed
 
-TOOLS = Path(__file__).parents[3] / "tools"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlx-tools"
 NAME = "state"
 """The bucket's."""
 AZURITE_ACCOUNT = "devstoreaccount1"
@@ -28,10 +22,6 @@ AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1
 """The account that azurite is published with; it opens nothing else."""
 LIMIT = 30
 """Seconds within which a server answers."""
-
-
-class NoTool(Exception):
-    """What is needed to build a server is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class Server:
 @contextmanager
 def serve(kind: str, folder: Path, tell: Callable[[str], None]) -> Iterator[Server]:
     """Raises ``NoTool`` where the server cannot be built; ``tell`` hears of what takes long."""
-    port = _free_port()
+    port = free_port()
     command, variables = COMMANDS[kind](port, folder, tell)
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=log, stderr=log, cwd=folder)
@@ -76,7 +66,7 @@ def serve(kind: str, folder: Path, tell: Callable[[str], None]) -> Iterator[Serv
 def _versitygw(port: int, folder: Path, tell: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
     (folder / "data" / NAME).mkdir(parents=True)
     (folder / "attributes").mkdir()
-    program = _built("versitygw", "github.com/versity/versitygw/cmd/versitygw", tell)
+    program = built("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}, tell) / "versitygw"
     keys = {"ROOT_ACCESS_KEY": "access", "ROOT_SECRET_KEY": "secret-key"}
     # In a folder of their own the attributes need no support of the file system.
     return [str(program), "--quiet", "--port", f"127.0.0.1:{port}", "posix", "--sidecar", str(folder / "attributes"), str(folder / "data")], keys
@@ -84,14 +74,14 @@ def _versitygw(port: int, folder: Path, tell: Callable[[str], None]) -> tuple[li
 
 def _azurite(port: int, folder: Path, tell: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
     del folder
-    script = _installed("azurite", tell) / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+    script = installed("azurite", tell) / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     # The client speaks a version of the API that is newer than the newest azurite.
     return ["node", str(script), "--inMemoryPersistence", "--blobPort", str(port), "--disableTelemetry", "--skipApiVersionCheck", "--silent"], {}
 
 
 def _fake_gcs(port: int, folder: Path, tell: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
     del folder
-    program = _built("fake-gcs-server", "github.com/fsouza/fake-gcs-server", tell)
+    program = built("fake-gcs-server", {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}, tell) / "fake-gcs-server"
     where = ["-host", "127.0.0.1", "-port", str(port), "-public-host", f"127.0.0.1:{port}"]
     return [str(program), "-backend", "memory", "-scheme", "http", "-log-level", "error", *where], {}
 
@@ -114,59 +104,6 @@ def _google_bucket(port: int) -> None:
 
 COMMANDS = {"s3": _versitygw, "azblob": _azurite, "gs": _fake_gcs}
 BUCKETS = {"s3": _no_bucket, "azblob": _container, "gs": _google_bucket}
-
-
-def _built(tool: str, package: str, tell: Callable[[str], None]) -> Path:
-    """The program of a Go module that ``tools/`` pins."""
-    sums = (TOOLS / tool / "go.mod", TOOLS / tool / "go.sum")
-
-    def build(folder: Path) -> None:
-        _run(["go", "build", "-buildvcs=false", "-o", str(folder / tool), package], TOOLS / tool)
-
-    return _kept(tool, "go", sums, build, tell) / tool
-
-
-def _installed(tool: str, tell: Callable[[str], None]) -> Path:
-    """The folder of an npm package that ``tools/`` pins."""
-    pins = (TOOLS / tool / "package.json", TOOLS / tool / "package-lock.json")
-
-    def install(folder: Path) -> None:
-        for pin in pins:
-            shutil.copy(pin, folder)
-        _run(["npm", "ci", "--omit=dev", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
-
-    return _kept(tool, "npm", pins, install, tell)
-
-
-def _kept(tool: str, needs: str, pins: tuple[Path, ...], make: Callable[[Path], None], tell: Callable[[str], None]) -> Path:
-    """The folder in the cache, made by one process while the others wait."""
-    digest = hashlib.sha256(b"".join(pin.read_bytes() for pin in pins) + f"{sys.platform} {platform.machine()}".encode())
-    kept = CACHE / f"{tool}-{digest.hexdigest()[:16]}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"{tool}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.exists():
-            if shutil.which(needs) is None:
-                raise NoTool(f"{tool} needs {needs} on PATH, once")
-            fresh = kept.with_suffix(".making")
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir()
-            tell(f"building {tool} into {kept} (once; a minute or two)")
-            make(fresh)
-            fresh.rename(kept)
-    return kept
-
-
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

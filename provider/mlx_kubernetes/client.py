@@ -1,0 +1,167 @@
+"""Requests to one API server: kept connections, one a thread; every answer that is no success is an error with a sentence.
+
+A connection that breaks is opened again, as the request may be sent twice: server-side apply, reads and deletes with a
+precondition come out the same.
+"""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from mlx_kubernetes.connection import Connection, log_in
+from mlx_kubernetes.errors import KubernetesError, Unreachable
+
+APPLY = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+TRIES = 4
+"""How often a request is sent that the network or a busy server did not answer."""
+PAUSE = 0.2
+"""Seconds before the second try; doubled for each further one."""
+BUSY = {429, 502, 503, 504}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One of several reasons: which field, which kind of reason, in the server's words."""
+
+    field: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server said to a request that it understood."""
+
+    code: int
+    body: Mapping[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def reason(self) -> str:
+        return str(self.body.get("reason") or "")
+
+    @property
+    def message(self) -> str:
+        return str(self.body.get("message") or "")
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        return self.body.get("details") or {}
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        given = cast("list[Mapping[str, Any]]", self.details.get("causes") or [])
+        return tuple(Cause(str(one.get("field") or ""), str(one.get("reason") or ""), str(one.get("message") or "")) for one in given)
+
+
+@dataclass
+class Client:
+    """One user's requests to one cluster; safe to use from several threads."""
+
+    connection: Connection
+    limit: float = 30.0
+    """Seconds for one answer."""
+    _local: threading.local = field(default_factory=threading.local)
+    _token: str = ""
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, path: str, accept: str = "application/json", **query: str) -> Answer:
+        return self.request("GET", path, accept=accept, query=query)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        type: str = "application/json",
+        accept: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Raises ``Unreachable``, and ``KubernetesError`` where the server does not let this user in."""
+        where = self.connection.prefix + path + (f"?{urlencode(query)}" if query else "")
+        content = None if body is None else json.dumps(body).encode()
+        answer = self._tried(method, where, content, {"Content-Type": type, "Accept": accept})
+        if answer.code == 401 and self.connection.login:
+            self._token = ""
+            answer = self._tried(method, where, content, {"Content-Type": type, "Accept": accept})
+        if answer.code == 401:
+            context = self.connection.context
+            reason = f"{self.connection.server} does not know who asks: the credentials of context {context} are wrong or have expired"
+            raise KubernetesError(reason, hint="log in again, as for kubectl")
+        return answer
+
+    def _tried(self, method: str, where: str, content: bytes | None, headers: dict[str, str]) -> Answer:
+        for attempt in range(TRIES):
+            try:
+                answer = self._once(method, where, content, headers)
+            except (OSError, http.client.HTTPException) as error:
+                self._forget()
+                if attempt == TRIES - 1 or not _may_pass(error):
+                    raise self._unreachable(error) from error
+            else:
+                if answer.code not in BUSY or attempt == TRIES - 1:
+                    return answer
+            time.sleep(PAUSE * 2**attempt)
+        raise AssertionError
+
+    def _once(self, method: str, where: str, content: bytes | None, headers: dict[str, str]) -> Answer:
+        connection = self._connection()
+        token = self._current_token()
+        connection.request(method, where, content, {**headers, **({"Authorization": f"Bearer {token}"} if token else {})})
+        response = connection.getresponse()
+        text = response.read()
+        if text.startswith(b"{"):
+            return Answer(response.status, json.loads(text))
+        return Answer(response.status, {"message": text.decode(errors="replace").strip()})
+
+    def _connection(self) -> http.client.HTTPConnection:
+        kept = getattr(self._local, "connection", None)
+        if kept is None:
+            at = self.connection
+            if at.tls is not None:
+                kept = http.client.HTTPSConnection(at.host, at.port, timeout=self.limit, context=at.tls)
+            else:
+                kept = http.client.HTTPConnection(at.host, at.port, timeout=self.limit)
+            self._local.connection = kept
+        return kept
+
+    def _forget(self) -> None:
+        kept = getattr(self._local, "connection", None)
+        if kept is not None:
+            kept.close()
+            self._local.connection = None
+
+    def _current_token(self) -> str:
+        if not self.connection.login:
+            return self.connection.token
+        with self._turn:
+            if not self._token:
+                self._token = log_in(self.connection)
+            return self._token
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        import ssl
+
+        at = f"the API server {self.connection.server} (context {self.connection.context})"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return Unreachable(f"{at} shows a certificate that is not trusted: {error.verify_message}", hint="fetch the kubeconfig again")
+        if isinstance(error, TimeoutError):
+            return Unreachable(f"{at} does not answer within {self.limit:.0f} s", hint="is the cluster running, and this network the right one?")
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        return Unreachable(f"{at} cannot be reached: {reason}", hint="is the cluster running, and this network the right one?")
+
+
+def _may_pass(error: Exception) -> bool:
+    """A server that is not there or not trusted will not be in a second; a connection that broke will be opened again."""
+    return isinstance(error, (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected, http.client.IncompleteRead, http.client.CannotSendRequest))

@@ -1,0 +1,92 @@
+"""Waiting until an object is ready or gone; while it is not, the reason is told, and it is the error's in the end."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlx_kubernetes import waits
+from mlx_kubernetes.apply import Cluster, live
+from mlx_kubernetes.errors import Cancelled, KubernetesError
+from mlx_kubernetes.objects import Object, called
+from mlx_kubernetes.readiness import pod_cause
+
+PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Seconds between two looks; the last one for ever."""
+DEFAULT = 600.0
+STUCK = 30.0
+"""Seconds after which a finalizer that nobody removes is told."""
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Waited:
+    """``reason`` is empty when it became ready."""
+
+    live: Object
+    reason: str = ""
+
+
+def until_ready(cluster: Cluster, tidy: Object, made: Object, given: float, report: Report, cancelled: threading.Event) -> Waited:
+    """Looks again and again; a failed object is not waited for."""
+    deadline, told, look = time.monotonic() + waits.seconds(made, given, DEFAULT), "", 0
+    while True:
+        found = waits.check(made)
+        if found.state == "ready":
+            return Waited(made)
+        reason = _cause(cluster, made) or found.reason
+        if found.state == "failed" or time.monotonic() > deadline:
+            return Waited(made, reason)
+        if reason != told:
+            report(reason)
+            told = reason
+        _pause(look, cancelled)
+        look += 1
+        again = live(cluster, tidy)
+        if again is None:
+            return Waited(made, "it was deleted while it was waited for")
+        made = again
+
+
+def until_gone(cluster: Cluster, tidy: Object, uid: str, given: float, report: Report, cancelled: threading.Event) -> None:
+    """Until the object with this uid is there no more. Raises ``KubernetesError`` with who holds it."""
+    began, look, told = time.monotonic(), 0, False
+    while True:
+        there = live(cluster, tidy)
+        if there is None or there["metadata"]["uid"] != uid:
+            return
+        passed, held = time.monotonic() - began, there["metadata"].get("finalizers") or []
+        if passed > (given or DEFAULT):
+            raise KubernetesError(f"{called(tidy)} is still there: {_held(held)}", hint=_way_out(tidy, held))
+        if passed > STUCK and held and not told:
+            report(_held(held))
+            told = True
+        _pause(look, cancelled)
+        look += 1
+
+
+def _pause(look: int, cancelled: threading.Event) -> None:
+    if cancelled.wait(PAUSES[min(look, len(PAUSES) - 1)]):
+        raise Cancelled("cancelled while it was waited for")
+
+
+def _held(finalizers: list[str]) -> str:
+    return f"held by the finalizer {', '.join(finalizers)}" if finalizers else "its parts are ending"
+
+
+def _way_out(tidy: Object, finalizers: list[str]) -> str:
+    if not finalizers:
+        return "look at its pods, then apply again"
+    return f"is the controller of {finalizers[0]} running? If it is gone for ever, remove the finalizer: kubectl edit {str(tidy['kind']).lower()}"
+
+
+def _cause(cluster: Cluster, made: Mapping[str, Any]) -> str:
+    """What its pods say, by one list."""
+    selector = ((made.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    if made.get("kind") not in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job") or not selector:
+        return ""
+    path = f"/api/v1/namespaces/{made['metadata']['namespace']}/pods"
+    answer = cluster.client.get(path, labelSelector=",".join(f"{key}={value}" for key, value in sorted(selector.items())))
+    causes = [pod_cause(pod) for pod in answer.body.get("items") or []] if answer.ok else []
+    return next((cause for cause in causes if cause), "")
