@@ -64,12 +64,12 @@ clean:  ## remove .venv, .mlx and build; stop what runs first: mlx destroy
 	rm -rf .venv .mlx build
 
 .venv/.local: requirements/local.txt pyproject.toml | .venv/bin/python
-	$(UV) pip sync --quiet --python $(BIN)/python requirements/local.txt
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements/local.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@rm -f .venv/.dev && touch $@
 
 .venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
-	$(UV) pip sync --quiet --python $(BIN)/python requirements/dev.txt
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
