@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -166,6 +167,14 @@ def test_a_second_server_on_the_folder_ends_at_once(serve: Any, version: Version
     assert second.returncode == 75
     assert second.stderr.endswith(f"ERROR another server holds {folder}\n")
     assert lifecycle.find(folder) == running
+
+
+def test_a_server_whose_folder_is_deleted_ends_by_itself(serve: Any, version: Version) -> None:
+    folder, running = serve("delay-api", version)
+    started = start_time(running.pid)
+    assert started is not None
+    shutil.rmtree(folder)
+    await_end(running.pid, started)
 
 
 def test_a_model_that_does_not_load_says_why(version: Version, workspace: Path, endpoint: Path) -> None:

@@ -1,7 +1,7 @@
 """``python -m mlx_runtime.server --folder HOME/endpoints/NAME``: the server process.
 
 It holds its folder's lock for life, so that there is never a second one; it listens before it says so in server.json; it
-stops on SIGTERM after the requests in flight. Its log is its standard error.
+stops on SIGTERM after the requests in flight, or when its folder is deleted. Its log is its standard error.
 """
 
 import argparse
@@ -9,8 +9,11 @@ import errno
 import fcntl
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from mlx_runtime.server.app import Application
 
 BACKLOG = 1024
+LOOK = 1.0
+"""Seconds between two looks at whether its folder is still there."""
 logger = logging.getLogger("mlx.server")
 
 
@@ -42,12 +47,30 @@ def main() -> int:
         if not _take(lock):
             logger.error("another server holds %s", folder)
             return EXIT_LOCKED
+        threading.Thread(target=_end_without, args=(lock,), daemon=True).start()
         try:
             _serve(folder)
         except (StartError, ArtifactError, EngineError, CodeError) as error:
             logger.error("%s", error)
             return 1
     return 0
+
+
+def _end_without(lock: IO[str]) -> None:
+    """Once somebody has deleted its folder, nobody could find or stop this server any more: it stops by itself."""
+    held = os.fstat(lock.fileno()).st_ino
+    while True:
+        time.sleep(LOOK)
+        try:
+            found = Path(lock.name).stat().st_ino
+        except FileNotFoundError:
+            found = 0
+        except OSError:
+            continue  # it cannot be told now
+        if found != held:
+            logger.error("%s is gone: stopping", Path(lock.name).parent)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 def _serve(folder: Path) -> None:
