@@ -34,16 +34,22 @@ def main(arguments: Sequence[str]) -> int:
     warm(asked.folder / "warm")
     load_heavy_libraries()
     known, outcomes = run_scenes(program_scenes(asked.only), asked.folder / "program", asked.folder / "notes.json", asked.programs, asked.seed)
+    record(asked.table, known, outcomes)
     for name in asked.places:
         place = make_place(name, asked.folder)
         more, struck = run_scenes(place_scenes(place, trained=name == "tiny"), place.root, asked.folder / "notes.json", asked.count, asked.seed)
         known, outcomes = known + more, outcomes + struck
         stop_servers(place.root)
-    text = table(outcomes)
-    print(text)
-    if asked.table:
-        asked.table.write_text(HEAD + f"{sum(item.result == 'healed' for item in outcomes)} points of {known} known ones.\n\n" + text)
+        record(asked.table, known, outcomes)
+    print(table(outcomes))
     return 1 if any(item.result not in ("healed", "missed") for item in outcomes) else 0
+
+
+def record(path: Path | None, known: int, outcomes: Sequence[Outcome]) -> None:
+    """After each workspace, so that hours are not lost."""
+    if path:
+        healed = sum(item.result == "healed" for item in outcomes)
+        path.write_text(f"{HEAD}{healed:,} points of {known:,} known ones healed.\n\n{table(outcomes)}")
 
 
 def run_scenes(scenes: Sequence[Scene], root: Path, notes: Path, count: int | None, seed: int) -> tuple[int, list[Outcome]]:
