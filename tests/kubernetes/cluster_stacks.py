@@ -8,8 +8,10 @@ from typing import Any, TypeAlias
 
 import pulumi
 
+from mlx_engine.cli_host import cli_host
 from mlx_engine.embedded import embedded_host
 from mlx_engine.host import Event, EventKind, Host, Op, Options, Stack
+from mlx_kubernetes.plugin import write_plugin
 from mlx_kubernetes.provider import KubernetesProvider
 
 Declared: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
@@ -32,10 +34,14 @@ class ClusterStack:
     root: Path
     kubeconfig: Path
     name: str = "dev"
+    by_cli: bool = False
+    """On the real pulumi CLI, which starts the provider as an executable."""
     events: list[Event] = field(default_factory=list)
 
     def host(self) -> Host:
         stack = Stack("project", self.name, self.root, self.root / "state")
+        if self.by_cli:
+            return cli_host(stack, Options(), [write_plugin(self.root / "plugins")])
         return embedded_host(stack, Options(), {"kubernetes": KubernetesProvider})
 
     def declare(self, objects: Sequence[Declared], **options: Any) -> Any:

@@ -1,6 +1,7 @@
 """One control plane for the session; each test has namespaces of its own."""
 
 import os
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 
 from built_tools import NoTool
+from cluster_stacks import ClusterStack
 from control_plane import ControlPlane, binaries, control_plane
 
 CRDS = "MLX_TEST_CRDS"
@@ -45,3 +47,11 @@ def definitions(plane: ControlPlane) -> None:
     if not folder:
         pytest.skip(f"{CRDS} names no folder with the projects' definitions")
     plane.define(Path(folder))
+
+
+@pytest.fixture(params=["embedded", "cli"])
+def stack(plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -> ClusterStack:
+    """The same tests on both hosts."""
+    if request.param == "cli" and shutil.which("pulumi") is None:
+        pytest.skip("needs the pulumi CLI on PATH")
+    return ClusterStack(tmp_path, plane.kubeconfig(), by_cli=request.param == "cli")

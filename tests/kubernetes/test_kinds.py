@@ -25,11 +25,6 @@ def sample(request: pytest.FixtureRequest, plane: ControlPlane) -> Sample:
 
 
 @pytest.fixture
-def stack(plane: ControlPlane, tmp_path: Path) -> ClusterStack:
-    return ClusterStack(tmp_path, plane.kubeconfig())
-
-
-@pytest.fixture
 def asked(sample: Sample, namespace: str) -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": sample.named or f"sample-{uuid.uuid4().hex[:6]}", "labels": dict(OWNED), "annotations": dict(NOT_WAITED)}
     if sample.namespaced:

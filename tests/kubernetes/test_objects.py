@@ -17,11 +17,6 @@ from mlx_engine.host import EngineError, Op
 LABELS = {"app": "web"}
 
 
-@pytest.fixture
-def stack(plane: ControlPlane, tmp_path: Path) -> ClusterStack:
-    return ClusterStack(tmp_path, plane.kubeconfig())
-
-
 def config_map(namespace: str, name: str = "settings", **data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace, "labels": dict(OWNED)}, "data": data or {"a": "1"}}
 
