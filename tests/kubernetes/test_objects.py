@@ -114,7 +114,7 @@ def test_a_preview_writes_nothing(stack: ClusterStack, plane: ControlPlane, name
     assert _versions(plane, namespace) == versions
 
 
-def _versions(plane: ControlPlane, namespace: str) -> dict[str, int]:
+def _versions(plane: ControlPlane, namespace: str) -> dict[str, Any]:
     """Names and generations of what people and we write; not what controllers do to the status meanwhile."""
     kinds = ("/api/v1/namespaces/{}/configmaps", "/apis/apps/v1/namespaces/{}/deployments")
     items = [item for kind in kinds for item in plane.request("GET", kind.format(namespace))["items"]]

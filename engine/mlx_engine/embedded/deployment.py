@@ -4,8 +4,9 @@ The first failure, refusal or interrupt stops the scheduling of more; what runs 
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -71,12 +72,19 @@ class Deployment:
         self._operations = Operations(journal, packages, dry_run=dry_run)
         self._slots = threading.Semaphore(self.parallel)
         self._deciding = threading.RLock()
+        self._decided = threading.Condition(self._deciding)
+        self._turns, self._last = 0, 0
+        """Of resources: how many have come, and the last one that was decided."""
         self._count = 0
 
     def register(self, goal: Goal) -> Resource:
         """Makes it so, and returns the resource as it stands then. Raises ``Stopped`` once the run is stopping."""
         with self._deciding:
             goal = self._with_provider(goal)
+            turn = self._turns = self._turns + 1
+        if not self.outcome.stopping:
+            self._planner.look_ahead(goal)
+        with self._in(turn):
             decided = self._decide(lambda: self._planner.plan(goal), lambda: self._doubtful(goal.wanted))
         return self._act(decided)
 
@@ -99,7 +107,7 @@ class Deployment:
         with self._deciding:
             urn = urns.make_urn(self._stack.name, self._stack.project, "", type_, name)
             provider = self._journal.current(urn)
-            provider = provider or self.register(Goal(Resource(urn, type_, custom=True, inputs=self._default_inputs(package, version))))
+            provider = provider or self._register_provider(Goal(Resource(urn, type_, custom=True, inputs=self._default_inputs(package, version))))
         return f"{provider.urn}::{provider.id}"
 
     def delete_leftovers(self) -> None:
@@ -139,6 +147,21 @@ class Deployment:
     def stop(self, cause: EngineError | None = None, *, interrupted: bool = False) -> None:
         self.outcome.cause = self.outcome.cause or cause
         self.outcome.interrupted = self.outcome.interrupted or interrupted
+
+    def _register_provider(self, goal: Goal) -> Resource:
+        """Out of turn: what asked for it waits for it."""
+        return self._act(self._decide(lambda: self._planner.plan(goal), lambda: self._doubtful(goal.wanted)))
+
+    @contextmanager
+    def _in(self, turn: int) -> Generator[None]:
+        """Decisions are made in the order of registration, however long each took to look ahead."""
+        with self._deciding:
+            self._decided.wait_for(lambda: self._last == turn - 1)
+            try:
+                yield
+            finally:
+                self._last = turn
+                self._decided.notify_all()
 
     def _with_provider(self, goal: Goal) -> Goal:
         wanted = goal.wanted

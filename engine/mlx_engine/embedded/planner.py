@@ -5,7 +5,8 @@ Called for one resource at a time. It asks providers (check, diff) and reads sta
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from mlx_engine import paths, urns
 from mlx_engine.embedded.actions import Action
@@ -19,6 +20,16 @@ from mlx_engine.state.resource import Resource
 from mlx_engine.values import Values, differing_paths
 
 INIT_ERROR_PATH = "#initerror"
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What a provider said before the resource was decided."""
+
+    old: Resource
+    wanted: Resource
+    new: Resource
+    difference: Difference
 
 
 class Planner:
@@ -38,6 +49,17 @@ class Planner:
         """Urn of now -> urn in state, where an alias led to it."""
         self._met: set[str] = set()
         self._replaced: set[str] = set()
+        self._ahead: dict[str, Ahead] = {}
+
+    def look_ahead(self, goal: Goal) -> None:
+        """Asks the provider already, for a resource that is known and of the same provider: many at once, before each is decided."""
+        wanted, old = goal.wanted, self._olds.get(goal.wanted.urn)
+        if old is None or old.external or not wanted.custom or urns.is_provider(wanted.type) or wanted.provider != old.provider or wanted.import_id:
+            return
+        with suppress(Exception):  # it fails again where it is decided, and is told there
+            new = self._checked(wanted, old)
+            plugin = self._packages.plugin(self._serving(old))
+            self._ahead[wanted.urn] = Ahead(old, wanted, new, plugin.diff(old, new.inputs, new.ignore_changes))
 
     def plan(self, goal: Goal) -> list[Action]:
         """The actions that make the goal so, in order; the last but REPLACE yields the new resource."""
@@ -173,6 +195,9 @@ class Planner:
         """``new`` with the inputs that its provider makes of them."""
         if not new.custom:
             return new
+        known = self._ahead.get(new.urn)
+        if known and known.wanted is new and known.old is old:
+            return known.new
         inputs, before = new.inputs, old.inputs if old else {}
         for path in new.ignore_changes if old else ():
             inputs = paths.reset(paths.parse(path), before, inputs)
@@ -200,7 +225,9 @@ class Planner:
         if urns.is_provider(old.type):
             difference = self._packages.candidate(old.urn, new.inputs.get("version", "")).diff_config(old, new.inputs)
         else:
-            difference = self._packages.plugin(self._serving(old)).diff(old, new.inputs, new.ignore_changes)
+            known = self._ahead.get(new.urn)
+            seen = known.difference if known and known.new is new else None
+            difference = seen or self._packages.plugin(self._serving(old)).diff(old, new.inputs, new.ignore_changes)
         if not difference.changed and not old.init_errors:
             return NO_DIFFERENCE if not difference.replaces else difference
         patterns = [paths.parse(path) for path in new.replace_on_changes]
