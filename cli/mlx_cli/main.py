@@ -110,7 +110,7 @@ def root(
 ) -> None:
     """Declarative machine learning infrastructure: YAML to data, models, endpoints and predictions."""
     if folder is not None:
-        context.default_map = {verb: {"folder": str(folder)} for verb in VERBS}
+        context.default_map = {verb: {"base" if verb == "init" else "folder": str(folder)} for verb in VERBS}
     if version:
         from importlib.metadata import version as installed
 

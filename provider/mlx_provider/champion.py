@@ -28,6 +28,10 @@ class Champion:
         """Who is champion is known while candidate and criteria are the same; a champion that is judged again stays it."""
         if not old_outputs or any(old_outputs.get(key) != inputs.get(key) for key in ("candidate", "home")):
             return dict(inputs)
+        old = ChampionOutputs.model_validate(old_outputs)
+        if old.current.version != old.decided:  # it was moved by hand: it is put back
+            known = old.decided == old.candidate.version
+            return {**old_outputs, **inputs, "current": old_outputs["candidate"]} if known else dict(inputs)
         if old_outputs.get("success") == inputs.get("success"):
             return {**old_outputs, **inputs}
         stays = old_outputs.get("current") == old_outputs.get("candidate")

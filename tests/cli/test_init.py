@@ -6,6 +6,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from mlx_cli.templates import REFERENCE
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +25,13 @@ def test_the_flights_are_the_reference_workspace_under_a_new_name(mlx, tmp_path:
     same = [path for path in REFERENCE if (tmp_path / "My Flights" / path).read_text() == (ROOT / path).read_text()]
     assert same == [path for path in REFERENCE if path != "Pulumi.yaml"]
     assert mlx("validate", "-C", tmp_path / "My Flights").code == 0
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the verb", "after it"])
+def test_the_folder_of_c_is_the_one_that_it_is_made_in(mlx, tmp_path: Path, before: bool) -> None:
+    where = ("-C", tmp_path)
+    made = json.loads(mlx(*where, "init", "new", "-o", "json").out if before else mlx("init", "new", *where, "-o", "json").out)
+    assert (made["workspace"], (tmp_path / "new" / "Pulumi.yaml").is_file()) == (str(tmp_path / "new"), True)
 
 
 def test_nothing_is_overwritten(mlx, workspace: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, assert_never
 import typer
 
 from mlx_cli.boundary import UsageError
-from mlx_cli.options import Format
+from mlx_cli.options import HERE, Format
 from mlx_cli.output import result, result_json
 
 Template = Literal["empty", "flights"]
@@ -20,9 +20,11 @@ def command(
         Template, typer.Option("--template", "-t", help="empty: no objects; flights: data, model, endpoint and batch on New York's flights.")
     ] = "empty",
     name: Annotated[str, typer.Option("--name", help="The project's name.", show_default="the folder's name")] = "",
+    base: Annotated[Path, typer.Option("--workspace", "-C", help="The folder that the new one stands in.", show_default="this folder")] = HERE,
     output: Format = "text",
 ) -> int:
     """Start a workspace: an empty one, or New York's flights. Nothing that exists is overwritten."""
+    folder = base / folder
     project = name or project_name(folder.resolve().name)
     files = files_of(template, project)
     write(files, folder)
