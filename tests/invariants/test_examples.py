@@ -73,8 +73,13 @@ def test_plans_write_nothing_and_applies_come_to_rest(example: tuple[str, UserWo
 def tree(root: Path) -> Tree:
     """Every file and folder with its size and the time of its last change; the log of the server that runs goes on."""
     found = {path.relative_to(root).as_posix(): path.lstat() for path in root.rglob("*")}
-    kept = {name: status for name, status in found.items() if not name.startswith(CACHE) and name != ".mlx" and not _serves(name)}
+    kept = {name: status for name, status in found.items() if not name.startswith(CACHE) and name != ".mlx" and not _serves(name) and not _marks_readers(name)}
     return {name: (0 if (root / name).is_dir() else status.st_size, status.st_mtime_ns) for name, status in kept.items()}
+
+
+def _marks_readers(name: str) -> bool:
+    """SQLite's memory that processes share: whoever reads an online store is noted there, and no row is changed."""
+    return name.endswith(".db-shm")
 
 
 def _serves(name: str) -> bool:
