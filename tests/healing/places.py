@@ -113,7 +113,9 @@ def _changed(specs: str) -> str:
 def _change(item: dict[str, Any]) -> None:
     spec = item["spec"]
     if item["kind"] == "Model":
-        spec["success"][0]["atLeast"] -= 0.05
+        bar = spec["success"][0]
+        name = "atLeast" if "atLeast" in bar else "atMost"
+        bar[name] += -0.05 if name == "atLeast" else 0.05
     if spec.get("mode") == "batch":
         item["metadata"]["name"] += "-again"
     if spec.get("mode") == "realtime":
