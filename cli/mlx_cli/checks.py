@@ -90,6 +90,13 @@ def pulumi_cli() -> Check:
     return Check("pulumi", True, f"{version} at {path}; used only by `host: pulumi`")
 
 
+def builders() -> Check:
+    """In mlx's own repository: what builds the programs that tests run against."""
+    skipped = {"go": "against Kubernetes, S3 and Google Cloud Storage", "npm": "against Azure Blob Storage"}
+    missing = [f"{program} is not on PATH: tests {tests} are skipped" for program, tests in skipped.items() if shutil.which(program) is None]
+    return Check("tests", True, "; ".join(missing) or "go and npm are there: what tests run against is built once, into the user's cache")
+
+
 def workspace(folder: Path, environment: str | None) -> list[Check]:
     """The workspace, its specs and its state, as far as each can be looked at."""
     from mlx_specs.layout import find_workspace
@@ -98,7 +105,7 @@ def workspace(folder: Path, environment: str | None) -> list[Check]:
     root = find_workspace(folder)
     if root is None:
         return [Check("workspace", False, f"none at {folder} or above", "make one: mlx init")]
-    places = [Check("workspace", True, str(root)), writable(root)]
+    places = [Check("workspace", True, str(root)), writable(root), *([builders()] if (root / "tools/kubernetes/go.mod").is_file() else [])]
     loaded, diagnostics = check(root, environment)
     errors = [item for item in diagnostics if item.severity == "error"]
     if errors or loaded.graph is None:

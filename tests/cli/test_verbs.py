@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from mlx_cli.checks import builders
 from mlx_cli.outputs import OUTPUTS
 
 ENDPOINT, BATCH, MODEL = "Inference/tumour-api", "Inference/tumour-batch", "Model/tumour"
@@ -215,6 +216,13 @@ def test_logs_of_a_run_and_of_a_server_can_be_read(name: str, mlx, applied: Path
     assert 1 <= len(outcome.out.splitlines()) <= 5
     log = checked("logs", mlx("logs", name, "-C", applied, "-n", "5", "-o", "json").out)
     assert (log["lines"], (applied / log["path"]).is_file()) == (outcome.out.splitlines(), True)
+
+
+def test_doctor_says_in_this_repository_which_tests_lack_their_builder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert builders().detail == (
+        "go is not on PATH: tests against Kubernetes, S3 and Google Cloud Storage are skipped; npm is not on PATH: tests against Azure Blob Storage are skipped"
+    )
 
 
 def test_doctor_finds_nothing_wrong(mlx, applied: Path) -> None:
