@@ -1,6 +1,6 @@
 """``make heal``: every point of every scene, or ``--count`` of them drawn, and a table of what became of them.
 
-``python heal.py --folder DIR [--places tiny diabetes …] [--count N] [--table docs/healing.md]``; ends with 1 when a point did not heal.
+``python heal.py --folder DIR [--places tiny diabetes …] [--count N] [--struck step] [--table docs/healing.md]``; ends with 1 when a point did not heal.
 """
 
 import argparse
@@ -33,11 +33,11 @@ def main(arguments: Sequence[str]) -> int:
     asked.folder.mkdir(parents=True)
     warm(asked.folder / "warm")
     load_heavy_libraries()
-    known, outcomes = run_scenes(program_scenes(asked.only), asked.folder / "program", asked.folder / "notes.json", asked.programs, asked.seed)
+    known, outcomes = run_scenes(program_scenes(asked.only), asked.folder / "program", asked.folder / "notes.json", asked.programs, asked)
     record(asked.table, known, outcomes)
     for name in asked.places:
         place = make_place(name, asked.folder)
-        more, struck = run_scenes(place_scenes(place, trained=name == "tiny"), place.root, asked.folder / "notes.json", asked.count, asked.seed)
+        more, struck = run_scenes(place_scenes(place, trained=name == "tiny"), place.root, asked.folder / "notes.json", asked.count, asked)
         known, outcomes = known + more, outcomes + struck
         stop_servers(place.root)
         record(asked.table, known, outcomes)
@@ -52,15 +52,16 @@ def record(path: Path | None, known: int, outcomes: Sequence[Outcome]) -> None:
         path.write_text(f"{HEAD}{healed:,} points of {known:,} known ones healed.\n\n{table(outcomes)}")
 
 
-def run_scenes(scenes: Sequence[Scene], root: Path, notes: Path, count: int | None, seed: int) -> tuple[int, list[Outcome]]:
+def run_scenes(scenes: Sequence[Scene], root: Path, notes: Path, count: int | None, asked: argparse.Namespace) -> tuple[int, list[Outcome]]:
     """Strikes ``count`` drawn points of these scenes, or all; how many there are, and what became of those."""
     if count == 0:
         return 0, []
-    points: list[Point] = [point for scene in scenes for point in points_of(scene, instants_of(scene, root, notes))]
+    every: list[Point] = [point for scene in scenes for point in points_of(scene, instants_of(scene, root, notes))]
+    points = [point for point in every if asked.struck in (None, point.instant.what.split()[0])]
     print(f"# {len(points)} points below {root.name}", flush=True)
     expected: dict[str, Any] = {}
     outcomes: list[Outcome] = []
-    for point in drawn(points, len(points) if count is None else count, seed):
+    for point in drawn(points, len(points) if count is None else count, asked.seed):
         if point.scene.name not in expected:
             expected[point.scene.name] = undisturbed(point.scene, root)
         outcomes.append(strike(point, root, notes, expected[point.scene.name]))
@@ -75,6 +76,7 @@ def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--programs", type=int, help="points of the engine's programs; left out: all")
     parser.add_argument("--count", type=int, help="points of each workspace; left out: all")
     parser.add_argument("--only", nargs="*", default=list(PROGRAMS), choices=PROGRAMS, help="which of the engine's programs")
+    parser.add_argument("--struck", help="only points at one thing: step, write, create, …")
     parser.add_argument("--seed", type=int, default=2013, help="of what is drawn")
     parser.add_argument("--table", type=Path)
     return parser.parse_args(arguments)
