@@ -19,6 +19,8 @@ from typing import IO, Any
 from mlx_features.errors import FeatureError
 from mlx_specs.resources import FeatureRegistryInputs, JoinedDatasetInputs, OnlineFeaturesInputs
 
+COUNTERS = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")
+"""Where Feast counts for its server, also where nothing is served: a temporary folder that it makes where none is named."""
 Say = Callable[[dict[str, Any]], None]
 
 
@@ -73,10 +75,9 @@ def _requests() -> Any:
 
 
 def _remove_counters() -> None:
-    """Feast makes a temporary folder for its server's counters, also where nothing is served, and removes it in a regular exit only."""
-    folder = os.environ.get("PROMETHEUS_MULTIPROCESS_DIR", "")
-    if Path(folder).name.startswith("feast_metrics_"):
-        shutil.rmtree(folder, ignore_errors=True)
+    """What ``_import_feast`` made this process's own; Feast removes it in a regular exit only."""
+    if "feast" in sys.modules and Path(os.environ.get(COUNTERS[0], "")).name.startswith("feast_metrics_"):
+        shutil.rmtree(os.environ[COUNTERS[0]], ignore_errors=True)
 
 
 def _import_feast(say: Say) -> None:
@@ -84,6 +85,8 @@ def _import_feast(say: Say) -> None:
     if "feast" in sys.modules:
         return
     say({"report": "starting Feast"})
+    for name in COUNTERS:
+        os.environ.pop(name, None)  # a folder of the process that started us may be gone, and is not ours to remove
     sys.modules["torch"] = None  # type: ignore[assignment]
     try:
         import feast  # noqa: F401

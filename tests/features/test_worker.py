@@ -180,6 +180,9 @@ def test_one_worker_is_shared_until_it_is_closed_or_cancelled(tmp_path: Path) ->
 
 def test_a_worker_leaves_nothing_in_the_temporary_folder(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    theirs = tmp_path / "feast_metrics_of_another"
+    theirs.mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROCESS_DIR", str(theirs))
     with FeastWorker(workspace.folder) as one, pytest.raises(FeatureError):
         ask_push(one)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [theirs]
