@@ -6,7 +6,7 @@ Source: Kubernetes, server-side apply; dry run.
 """
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -80,14 +80,16 @@ def change(cluster: Cluster, tidy: Object, there: Mapping[str, Any], ignored: Se
     return _applied(cluster, sent)
 
 
-def plan(cluster: Cluster, tidy: Object, ignored: Sequence[str] = ()) -> Planned:
-    """What an apply would do, asked by dry runs; nothing is written."""
+def plan(cluster: Cluster, tidy: Object, ignored: Sequence[str] = (), *, new: bool = False) -> Planned:
+    """What an apply would do, asked by dry runs; nothing is written. A ``new`` object must not be another's."""
     try:
         there = live(cluster, tidy)
     except NotYet as error:
         return Planned("unchecked", reason=str(error.args[0]).partition("\n")[0])
     if there is None:
         return _plan_create(cluster, tidy)
+    if new:
+        refuse_foreign(tidy, there)
     answer = _send(cluster, left_alone(tidy, there, cluster.manager, ignored), dry=True)
     if answer.code == 422 and _is_immutable(cluster, tidy):
         return _plan_replace(cluster, tidy, there, answer)
@@ -98,11 +100,16 @@ def plan(cluster: Cluster, tidy: Object, ignored: Sequence[str] = ()) -> Planned
 
 def refuse_foreign(tidy: Mapping[str, Any], there: Mapping[str, Any]) -> None:
     """An object of another owner, or of none, is not ours to change."""
-    wanted, found = _owner(tidy), _owner(there)
-    if wanted and wanted == found:
+    if is_ours(tidy, there):
         return
+    found = _owner(there)
     whose = f"belongs to {found}" if found else "was not made by mlx"
     raise KubernetesError(f"{called(tidy)} exists and {whose}", hint="choose another name or namespace; or import it, or delete it first")
+
+
+def is_ours(tidy: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
+    """Whether both bear the label of one owner."""
+    return bool(_owner(tidy)) and _owner(tidy) == _owner(there)
 
 
 def _plan_create(cluster: Cluster, tidy: Object) -> Planned:
@@ -177,8 +184,7 @@ def _conflicts(answer: Answer) -> str:
 
 
 def _first(message: str) -> str:
-    lines: Iterable[str] = message.strip().splitlines()
-    return next(iter(lines), "")[:400]
+    return message.strip().partition("\n")[0][:400]
 
 
 def _last(message: str) -> str:

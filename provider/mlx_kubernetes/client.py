@@ -17,8 +17,6 @@ from mlx_kubernetes.connection import Connection, log_in
 from mlx_kubernetes.errors import KubernetesError, Unreachable
 
 APPLY = "application/apply-patch+yaml"
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
 TRIES = 4
 """How often a request is sent that the network or a busy server did not answer."""
 PAUSE = 0.2
@@ -45,10 +43,6 @@ class Answer:
     @property
     def ok(self) -> bool:
         return 200 <= self.code < 300
-
-    @property
-    def reason(self) -> str:
-        return str(self.body.get("reason") or "")
 
     @property
     def message(self) -> str:

@@ -44,11 +44,6 @@ def left_alone(tidy: Object, live: Mapping[str, Any], manager: str, ignored: Seq
     return sent
 
 
-def managers(live: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """Who owns this field or something in it."""
-    return tuple(sorted({str(entry.get("manager")) for entry in _entries(live) if _covers(entry, path)}))
-
-
 def _owned_by_others(live: Mapping[str, Any], path: Path, manager: str) -> bool:
     others = (entry for entry in _entries(live) if entry.get("manager") != manager and not str(entry.get("manager")).startswith(PEOPLE))
     return any(_covers(entry, path) for entry in others)

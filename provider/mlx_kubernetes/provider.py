@@ -108,12 +108,12 @@ class KubernetesProvider(BlockingProvider):
             there = apply.live(cluster, tidy)
         except NotYet:
             there = None
-        if there is None or (not state and inputs and not request.resource_id and not _is_owned(asked, there)):
+        if there is None or (not state and inputs and not request.resource_id and not apply.is_ours(asked, there)):
             return ReadResponse(resource_id="", properties={}, inputs={})
         known = comparable(_live_part(state)) if state else None
         if known is not None and comparable(there) == known:
             return ReadResponse(resource_id=identity(there), properties=request.properties, inputs=request.inputs)
-        given = request.inputs or encode(_as_inputs(there))
+        given = request.inputs or encode(comparable(there))  # imported: all that is not the server's
         return ReadResponse(resource_id=identity(there), properties=_state(there, given, cluster), inputs=given)
 
     async def update(self, request: UpdateRequest) -> UpdateResponse:
@@ -167,20 +167,10 @@ class KubernetesProvider(BlockingProvider):
             return encode(inputs)
         tidy = self._tidied(inputs)
         cluster = self._cluster(urn, state or {})
-        if state is None:
-            self._refuse_foreign(cluster, tidy)
-        planned = apply.plan(cluster, tidy)
+        planned = apply.plan(cluster, tidy, new=state is None)
         if planned.verdict == "unchecked":
             self._log(urn, f"cannot be checked yet: {planned.reason}", False)
         return encode({**inputs, **(comparable(planned.result) if planned.result else {})})
-
-    def _refuse_foreign(self, cluster: Cluster, tidy: Object) -> None:
-        try:
-            there = apply.live(cluster, tidy)
-        except NotYet:
-            return
-        if there is not None:
-            apply.refuse_foreign(tidy, there)
 
     def _ready(self, urn: str, cluster: Cluster, tidy: Object, made: Object, given: Mapping[str, PropertyValue], timeout: float) -> dict[str, PropertyValue]:
         waited = until_ready(cluster, tidy, made, timeout, self._report(urn), self._cancelled)
@@ -238,11 +228,6 @@ def _live_part(state: Mapping[str, Any]) -> Object:
     return {key: value for key, value in state.items() if key not in OURS}
 
 
-def _as_inputs(there: Mapping[str, Any]) -> Object:
-    """Of an imported object: all that is not the server's."""
-    return comparable(there)
-
-
 def _old_inputs(request: DiffRequest) -> Object:
     return decode(getattr(request, "old_inputs", {}) or {})
 
@@ -256,14 +241,6 @@ def _holds_unknown(value: Any) -> bool:
 def _group(of: Mapping[str, Any]) -> str:
     """Another version of the same group is the same object."""
     return str(of.get("apiVersion", "")).rpartition("/")[0]
-
-
-def _is_owned(asked: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
-    try:
-        apply.refuse_foreign(asked, there)
-    except KubernetesError:
-        return False
-    return True
 
 
 def _refuse_loss(tidy: Object) -> None:

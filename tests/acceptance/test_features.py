@@ -7,15 +7,13 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
 from shops_workspace import shops_workspace
-from workspaces import Adopt, UserWorkspace
+from workspaces import Adopt, UserWorkspace, edited
 
 EVERYTHING_BEHIND = {
     "FeatureStore/shops": "register again",
@@ -31,16 +29,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, adopt: Adopt) -> UserWor
     made = adopt(shops_workspace(tmp_path_factory.mktemp("shops") / "shops"))
     made.mlx("apply", "--yes")
     return made
-
-
-@contextmanager
-def edited(workspace: UserWorkspace, path: str, old: str, new: str) -> Iterator[None]:
-    before = (workspace.root / path).read_text()
-    workspace.edit(path, old, new)
-    try:
-        yield
-    finally:
-        (workspace.root / path).write_text(before)
 
 
 def effects(workspace: UserWorkspace) -> dict[str, str]:

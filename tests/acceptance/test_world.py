@@ -10,14 +10,13 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import pytest
 from end_state import end_state
 from tiny_workspace import tiny_workspace
-from workspaces import Adopt, Said, UserWorkspace
+from workspaces import Adopt, Said, UserWorkspace, edited
 
 SPECS, DATA = "specs/tiny.yaml", "data/tumours.csv"
 YEAR = 365 * 24 * 3600
@@ -30,16 +29,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, adopt: Adopt) -> UserWorkspac
     workspace = adopt(tiny_workspace(tmp_path_factory.mktemp("world") / "tiny"))
     workspace.mlx("apply", "--yes")
     return workspace
-
-
-@contextmanager
-def edited(workspace: UserWorkspace, path: str, old: str, new: str) -> Iterator[None]:
-    before = (workspace.root / path).read_bytes()  # a CSV file's ends of lines are part of what it is
-    workspace.edit(path, old, new)
-    try:
-        yield
-    finally:
-        (workspace.root / path).write_bytes(before)
 
 
 def under(workspace: UserWorkspace, shell: str, *args: str, code: int = 1) -> Said:

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,17 @@ class UserWorkspace:
     def status(self) -> dict[str, dict[str, Any]]:
         """Every object's status, by id."""
         return {item["id"]: item for item in self.mlx("status", "-o", "json").json["objects"]}
+
+
+@contextmanager
+def edited(workspace: UserWorkspace, path: str, old: str, new: str) -> Iterator[None]:
+    """A text of a file is another for a while."""
+    before = (workspace.root / path).read_bytes()  # a CSV file's ends of lines are part of what it is
+    workspace.edit(path, old, new)
+    try:
+        yield
+    finally:
+        (workspace.root / path).write_bytes(before)
 
 
 def make_workspace(root: Path, name: str, specs: Sequence[dict[str, Any]], environment: dict[str, Any] | None = None) -> UserWorkspace:

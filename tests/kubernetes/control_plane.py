@@ -9,7 +9,6 @@ import ctypes
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -269,8 +268,3 @@ def _answers(plane: ControlPlane, path: str) -> bool:
         return plane.session.get(plane.url + path, timeout=5).ok
     except (requests.ConnectionError, OSError):
         return False
-
-
-def forget(folder: Path) -> None:
-    """Removes what a control plane wrote; etcd's files are large."""
-    shutil.rmtree(folder, ignore_errors=True)
