@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mlx_specs.base import Name, Object, Quantity, Strict
+from mlx_specs.state import State
 
 
 class Requirements(Strict):
@@ -32,6 +33,7 @@ class NodePool(Strict):
     requirements: Requirements | None = Field(default=None, description="What a node must offer; the cheapest machine that does is taken.")
     min: Annotated[int, Field(ge=0)] = Field(default=0, description="The fewest nodes; zero lets the pool vanish when idle.")
     max: Annotated[int, Field(ge=1)] = Field(default=1, description="The most nodes.")
+    autoscale: bool = Field(default=True, description="Let the cloud move the count between min and max; false: `max` nodes, always.")
     spot: bool = Field(default=False, description="Use spot capacity.")
     labels: dict[str, str] = Field(default_factory=dict, description="Node labels.")
     taints: list[Taint] = Field(default_factory=list[Taint], description="Node taints.")
@@ -47,7 +49,7 @@ class NodePool(Strict):
         return self
 
 
-AddOn = Literal["cert-manager", "gateway-api", "kserve", "kfp", "feast", "spark", "trainer", "kueue", "mlflow", "nvidia", "monitoring"]
+AddOn = Literal["cert-manager", "gateway-api", "kserve", "kfp", "feast", "spark", "trainer", "kueue", "mlflow", "nvidia", "notebooks"]
 
 
 class ClusterSpec(Strict):
@@ -57,17 +59,25 @@ class ClusterSpec(Strict):
     region: str | None = Field(default=None, description="The cloud's region.")
     version: str | None = Field(default=None, description="The Kubernetes version, such as 1.33.")
     context: str | None = Field(default=None, description="For existing: the kubeconfig context.")
+    kubeconfig: str | None = Field(default=None, description="For existing: the kubeconfig file; left out: KUBECONFIG, else ~/.kube/config.")
     node_pools: dict[Name, NodePool] = Field(default_factory=dict, description="Node pools by name.")
-    add_ons: list[AddOn] = Field(default_factory=list[AddOn], description="What to install, or to verify on an existing cluster.")
+    add_ons: dict[AddOn, Literal["verify", "install"]] = Field(
+        default_factory=dict[AddOn, Literal["verify", "install"]],
+        description="What the cluster's environments need; verify: it is there and ready, else nothing is applied; install: from checked manifests.",
+    )
     private_endpoint: bool = Field(default=False, description="Keep the API server off the public internet.")
     tags: dict[str, str] = Field(default_factory=dict, description="Tags of the cloud's resources.")
+    state: State = Field(default=State(), description="Where the cluster's own state is kept: a Cluster is a stack of its own.")
+    protect: bool = Field(default=False, description="Refuse to destroy this cluster.")
+    parallel: Annotated[int, Field(ge=1, le=64)] = Field(default=4, description="How many resources are worked on at the same time.")
 
     @model_validator(mode="after")
     def _existing_has_a_context(self) -> Self:
         if self.provider == "existing" and self.context is None:
             raise ValueError("provider existing needs 'context'")
-        if self.provider != "existing" and self.context is not None:
-            raise ValueError(f"'context' belongs to provider existing, not to {self.provider}")
+        for name in ("context", "kubeconfig"):
+            if self.provider != "existing" and getattr(self, name) is not None:
+                raise ValueError(f"'{name}' belongs to provider existing, not to {self.provider}")
         return self
 
 

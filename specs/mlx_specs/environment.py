@@ -1,22 +1,13 @@
 """Environment: where objects are applied, with which values."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from mlx_specs.base import Name, Object, SecretRef, Strict
+from mlx_specs.base import Name, Object, Strict
+from mlx_specs.state import State
 
 Variable = str | int | float | bool
-
-FILE_BACKEND = "file://"
-BUCKET_QUERIES: Mapping[str, tuple[str, ...]] = {
-    "s3": ("region", "endpoint", "profile", "s3ForcePathStyle", "use_path_style", "ssetype", "kmskeyid", "anonymous"),
-    "azblob": ("storage_account", "domain", "protocol", "localemu"),
-    "gs": ("anonymous",),
-}
-"""What may stand in the query of a bucket's URL, by scheme: the words of `pulumi login`."""
 
 
 class LocalTarget(Strict):
@@ -25,41 +16,38 @@ class LocalTarget(Strict):
     type: Literal["local"] = Field(default="local", description="Run everything on this machine.")
 
 
+STORAGE_PATTERN = r"^(s3|gs|azblob)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*$"
+Storage = Annotated[str, StringConstraints(pattern=STORAGE_PATTERN)]
+REGISTRY_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9._-]+)*$"
+IMAGE_DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
+ImageDigest = Annotated[str, StringConstraints(pattern=IMAGE_DIGEST_PATTERN)]
+
+
+class Images(Strict):
+    """The images that pods run, by digest: a tag may mean other bytes tomorrow."""
+
+    registry: Annotated[str, StringConstraints(pattern=REGISTRY_PATTERN)] = Field(description="The registry and folder that holds them.")
+    runtime: ImageDigest = Field(description="mlx-runtime: the model server, preparation, batch runs, monitors.")
+    pipelines: ImageDigest = Field(description="mlx-pipelines: the steps of pipelines, training on several nodes, notebooks.")
+    spark: ImageDigest | None = Field(default=None, description="mlx-spark: Spark applications; left out where nothing runs on Spark.")
+
+
 class KubernetesTarget(Strict):
     """One namespace of a cluster."""
 
     type: Literal["kubernetes"] = Field(description="Run on a Kubernetes cluster.")
     cluster: Name = Field(description="The Cluster object that owns what is cluster-scoped.")
     namespace: Name = Field(description="The namespace that this environment owns.")
+    storage: Storage = Field(description="Where data, artifacts and predictions are kept: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azblob://CONTAINER/PREFIX.")
+    images: Images = Field(description="The images that pods run.")
+    mlflow: str | None = Field(default=None, description="The URL of the MLflow server; left out: the one in the cluster, http://mlflow.mlflow:5000.")
+    identity: dict[str, str] = Field(
+        default_factory=dict,
+        description="Annotations of the service accounts that give pods access to the storage, such as eks.amazonaws.com/role-arn (workload identity).",
+    )
 
 
 Target = Annotated[LocalTarget | KubernetesTarget, Field(discriminator="type")]
-
-
-class State(Strict):
-    """Where Pulumi's state stands."""
-
-    backend: str = Field(
-        default="file://.mlx/state",
-        description="Where Pulumi keeps state: file://FOLDER (relative to the workspace), s3://BUCKET/PREFIX, azblob://CONTAINER/PREFIX or gs://BUCKET/PREFIX.",
-    )
-    passphrase: SecretRef | None = Field(
-        default=None, description="The passphrase that encrypts secrets in state; a local environment may leave it out (an empty passphrase)."
-    )
-
-    @field_validator("backend")
-    @classmethod
-    def _is_a_place(cls, backend: str) -> str:
-        parts = urlsplit(backend)
-        if backend.startswith(FILE_BACKEND) and backend != FILE_BACKEND:
-            return backend
-        if parts.scheme not in BUCKET_QUERIES or not parts.netloc:
-            raise ValueError("no place for state: use file://FOLDER, s3://BUCKET/PREFIX, azblob://CONTAINER/PREFIX or gs://BUCKET/PREFIX")
-        known = BUCKET_QUERIES[parts.scheme]
-        unknown = [key for key, _ in parse_qsl(parts.query, keep_blank_values=True) if key not in known]
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is not known for {parts.scheme}://: known are {', '.join(known)}")
-        return backend
 
 
 class EnvironmentSpec(Strict):

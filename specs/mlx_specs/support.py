@@ -37,19 +37,9 @@ class Row:
 
 ON_A_CLUSTER = "leave it out here; an override sets it in an environment with a cluster"
 TABLE: tuple[Row, ...] = (
-    Row("local", "Cluster", "", "deferred", "clusters are not created yet"),
     Row("local", "Monitor", "", "deferred", "monitors do not run yet"),
     Row("local", "Notebook", "", "deferred", "notebooks do not start yet"),
     Row("local", "Inference", "mode", "deferred", "streams do not run yet", values=("stream",)),
-    Row(
-        "any",
-        "Environment",
-        "target.type",
-        "refused",
-        "environments with target kubernetes cannot be applied yet",
-        "use target: {type: local}",
-        values=("kubernetes",),
-    ),
     Row("local", "Environment", "state.passphrase.kubernetes", "refused", "there is no Kubernetes to read a secret from", "use {env: NAME} or {file: PATH}"),
     Row("local", "Dataset", "schedule", "refused", "nothing runs by a schedule on this machine yet", "run mlx apply when the data changes"),
     Row("local", "Dataset", "source.url.kubernetes", "refused", "there is no Kubernetes to read a secret from", "use {env: NAME} or {file: PATH}"),

@@ -82,9 +82,9 @@ def _declare(node: Node, environment: Environment, built: Built, requested: str 
             code = released_code(home, released.lock.release, name) if released is not None and released.lock is not None else ""
             component = FeatureStoreComponent(features, home=home, datasets=built.datasets, code=code, protect=protect)
             built.stores |= dict.fromkeys(features.spec.feature_services, component)
-        case Cluster() | Monitor() | Notebook() as other:
+        case Monitor() | Notebook() as other:
             DeclaredComponent(other, other.kind, reason or "")
-        case Environment():
-            pass  # an environment is the stack itself
+        case Environment() | Cluster():
+            pass  # an environment is the stack itself, a cluster a stack of its own
         case _:
             assert_never(node.object)

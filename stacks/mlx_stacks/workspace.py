@@ -11,10 +11,11 @@ import yaml
 from mlx_engine.host import Host, Options, Stack
 from mlx_specs.base import SecretRef
 from mlx_specs.diagnostics import Diagnostic
-from mlx_specs.environment import FILE_BACKEND, Environment
+from mlx_specs.environment import Environment
 from mlx_specs.graph import Graph
 from mlx_specs.layout import Layout, find_workspace
 from mlx_specs.load import drafted
+from mlx_specs.state import FILE_BACKEND
 from mlx_stacks.check import check_workspace
 from mlx_stacks.errors import UserError
 from mlx_stacks.pinned import Released, pinned

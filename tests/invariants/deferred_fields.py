@@ -7,19 +7,10 @@ from field_paths import REMOVED, FieldPath, every_field, is_set, value_at
 from second_values import second_value
 from trials import made
 
-DEFERRED_KINDS = ("Cluster", "Monitor", "Notebook")
+DEFERRED_KINDS = ("Monitor", "Notebook")
 STREAM = "Inference.spec.stream."
 ABOUT = {"description": "First.", "owner": "us", "labels": {"tier": "1"}}
 COMPUTE = {"cpu": 1, "memory": "1Gi", "gpu": 1, "nodes": 1, "pool": "gpu"}
-POOL = {
-    "intent": "general", "machine": "m5.large", "min": 1, "max": 4, "spot": False, "labels": {"team": "ml"}, "zones": ["a", "b"], "disk": "100Gi",
-    "taints": [{"key": "only", "value": "ml", "effect": "NoExecute"}],
-}  # fmt: skip
-REQUIREMENTS = {"cpu": 4, "memory": "16Gi", "gpuModel": "A100", "gpuCount": 1}
-CLOUD = {
-    "provider": "eks", "region": "eu-west-1", "version": "1.33", "nodePools": {"general": POOL}, "addOns": ["kserve"], "privateEndpoint": False,
-    "tags": {"cost": "ml"},
-}  # fmt: skip
 WATCH = {
     "inference": "api",
     "dataDrift": {"method": "psi", "threshold": 0.2, "columns": ["x", "z"]},
@@ -31,21 +22,12 @@ WATCH = {
 }
 FOLLOW = {"mode": "stream", "model": "base@champion", "stream": {"source": "file://in", "sink": "file://out", "watermark": "10m"}}
 BASES: Mapping[str, tuple[dict[str, Any], ...]] = {
-    "Cluster": (
-        CLOUD,
-        {"provider": "existing", "context": "kind"},
-        {"provider": "gke", "nodePools": {"general": {"intent": "gpu", "requirements": REQUIREMENTS}}},
-    ),
     "Monitor": (WATCH,),
     "Notebook": ({"image": "jupyter:1", "compute": COMPUTE, "idleStop": "2h", "storage": "10Gi"},),
     "Inference": (FOLLOW,),
 }
 """For each kind objects of which at least one says something at each path."""
 SECOND: Mapping[str, Any] = {
-    "Cluster.spec.provider": "gke",
-    "Cluster.spec.nodePools": {"other": POOL},
-    "Cluster.spec.nodePools.*.taints": [],
-    "Cluster.spec.addOns": ["kfp"],
     "Monitor.spec.inference": "all",
     "Monitor.spec.dataDrift.columns": ["x"],
     "Monitor.spec.performance.metric": "mae",

@@ -11,10 +11,6 @@ from mlx_specs.support import TABLE, Row
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "Environment.spec.state.passphrase.kubernetes.name": ("n",),
     "Environment.spec.state.passphrase.kubernetes.key": ("k",),
-    "Environment.spec.target": ({"type": "kubernetes", "cluster": "cloud", "namespace": "ml"},),
-    "Environment.spec.target[kubernetes].type": ("kubernetes",),
-    "Environment.spec.target[kubernetes].cluster": ("cloud",),
-    "Environment.spec.target[kubernetes].namespace": ("ml",),
     "Dataset.spec.schedule": ("0 3 * * *",),
     "Dataset.spec.source[sql].url[secret].kubernetes.name": ("n",),
     "Dataset.spec.source[sql].url[secret].kubernetes.key": ("k",),
@@ -66,8 +62,6 @@ def with_refused(one: Refusal, base: Mapping[str, Any]) -> dict[str, Any]:
     """An object that says it."""
     if ".kubernetes." in one.path:
         return changed_at(base, one.path.partition(".kubernetes.")[0].removesuffix("[secret]"), {"kubernetes": {"name": "n", "key": "k"}})
-    if one.path.startswith("Environment.spec.target"):
-        return changed_at(base, "Environment.spec.target", {"type": "kubernetes", "cluster": "cloud", "namespace": "ml"})
     if ".steps.*." in one.path:
         return changed_at(base, "Pipeline.spec.steps", {"train": {"compute": {one.path.rpartition(".")[2]: one.value}}})
     if ".scaling." in one.path:
@@ -77,7 +71,4 @@ def with_refused(one: Refusal, base: Mapping[str, Any]) -> dict[str, Any]:
 
 def _covers(row: Row, path: str) -> bool:
     plain = plain_path(path)
-    inside = plain == row.field or plain.startswith(f"{row.field}.")
-    through = row.field == "target.type" and path.startswith(("Environment.spec.target[kubernetes]", "Environment.spec.target"))
-    local = path.startswith("Environment.spec.target[local]")
-    return path.startswith(f"{row.kind}.") and (inside or through) and not local
+    return path.startswith(f"{row.kind}.") and (plain == row.field or plain.startswith(f"{row.field}."))

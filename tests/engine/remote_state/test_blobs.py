@@ -11,7 +11,7 @@ from servers import Server
 
 from mlx_engine.state.blobs import ABSENT, Blob, Blobs, Conflict, open_blobs
 from mlx_engine.state.buckets.place import QUERIES
-from mlx_specs.environment import BUCKET_QUERIES
+from mlx_specs.state import BUCKET_QUERIES
 
 
 @pytest.fixture(params=["folder", *KINDS])

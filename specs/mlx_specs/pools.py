@@ -1,0 +1,30 @@
+"""Node pools as workloads see them: the label that selects a pool's nodes, and the taints that they carry.
+
+On a cloud mlx labels and taints the nodes itself; on an existing cluster they have what the pool says that they have.
+"""
+
+from collections.abc import Mapping
+
+from mlx_specs.cluster import ClusterSpec, NodePool, Taint
+
+POOL_LABEL = "mlx.dev/pool"
+GPU = "nvidia.com/gpu"
+GPU_TAINT = Taint(key=GPU, value="present", effect="NoSchedule")
+AKS_SPOT_TAINT = Taint(key="kubernetes.azure.com/scalesetpriority", value="spot", effect="NoSchedule")
+"""AKS puts it on every spot node by itself."""
+
+
+def selector(cluster: ClusterSpec, name: str) -> Mapping[str, str]:
+    """The labels that all nodes of a pool have and no others: those that an existing pool names, else ``mlx.dev/pool``."""
+    pool = cluster.node_pools[name]
+    return dict(sorted(pool.labels.items())) if cluster.provider == "existing" and pool.labels else {POOL_LABEL: name}
+
+
+def taints(cluster: ClusterSpec, pool: NodePool) -> tuple[Taint, ...]:
+    """What the pool's nodes are tainted with: as written, and on a cloud what keeps others off GPUs and spot nodes."""
+    added: list[Taint] = []
+    if cluster.provider != "existing" and pool.intent == "gpu":
+        added.append(GPU_TAINT)
+    if cluster.provider == "aks" and pool.spot:
+        added.append(AKS_SPOT_TAINT)
+    return (*pool.taints, *(taint for taint in added if taint.key not in {written.key for written in pool.taints}))
