@@ -6,7 +6,7 @@ import pulumi
 
 from mlx_specs.diagnostics import render
 from mlx_stacks.errors import UserError
-from mlx_stacks.program import program
+from mlx_stacks.program import program_of
 from mlx_stacks.workspace import open_workspace
 
 try:
@@ -14,4 +14,4 @@ try:
 except UserError as error:
     raise pulumi.RunError("\n".join([str(error), *map(render, error.diagnostics)])) from error
 
-program(workspace.graph, workspace.environment, {}, workspace.released)()
+program_of(workspace)()

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from mlx_specs.diagnostics import did_you_mean
 from mlx_stacks.errors import UserError
-from mlx_stacks.workspace import Workspace, open_workspace
+from mlx_stacks.workspace import Workspace, open_cluster, open_workspace
 
 if TYPE_CHECKING:
     from mlx_specs.graph import Node
 
 
-def opened(folder: Path, environment: str | None, *, warn: bool = False, needs_specs: bool = True, output: str = "text") -> Workspace:
-    """The workspace at or above ``folder`` for one environment; with ``warn`` its warnings are told on stderr.
+def opened(
+    folder: Path, environment: str | None, *, cluster: str | None = None, warn: bool = False, needs_specs: bool = True, output: str = "text"
+) -> Workspace:
+    """The workspace at or above ``folder`` for one environment, or for one cluster; with ``warn`` its warnings are told on stderr.
 
     Verbs that only look, or that rescue, do not need specs without errors (``needs_specs=False``). Where a machine reads the
     ``output`` of one that does, errors in the specs are the result, as ``mlx validate -o json`` has them.
@@ -23,7 +25,7 @@ def opened(folder: Path, environment: str | None, *, warn: bool = False, needs_s
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", hint="-C takes the workspace's folder")
     try:
-        workspace = open_workspace(folder, environment, needs_specs=needs_specs)
+        workspace = open_cluster(folder, cluster) if cluster else open_workspace(folder, environment, needs_specs=needs_specs)
     except UserError as error:
         if output == "json" and error.diagnostics:
             from mlx_cli.output import result_json

@@ -8,7 +8,8 @@ from mlx_components.pipeline import PipelineComponent
 from mlx_components.resource import MlxComponent, MlxResource
 from mlx_specs.base import plain
 from mlx_specs.model import Model
-from mlx_specs.resources import ChampionInputs, ModelVersionInputs, PreparedData, Version
+from mlx_specs.pipeline import PipelineSpec
+from mlx_specs.resources import About, ChampionInputs, ModelVersionInputs, PreparedData, Version
 
 VERSION_OUTPUTS = ("codeDigest", "libraries", "fingerprint", "version", "runId", "artifact", "artifactDigest", "engine", "metrics")
 CHAMPION_OUTPUTS = ("current", "decided", "passed", "reasons")
@@ -47,32 +48,38 @@ class ModelComponent(MlxComponent):
         self.register_outputs({"version": self.version.output("version"), "champion": self.champion, "passed": self.alias.output("passed")})
 
     def _version_inputs(self, model: Model, home: str, rows: dict[str, Any], pipeline: PipelineComponent) -> dict[str, Any]:
-        spec = model.spec
-        declared = ModelVersionInputs(
-            model=model.metadata.name,
-            task=spec.task,
-            entry=pipeline.spec.entry,
-            arguments=pipeline.spec.arguments,
-            data=PreparedData(name=spec.data, digest="", path=""),
-            target=spec.target,
-            features=spec.features,
-            split=plain(spec.split),
-            algorithm=spec.algorithm,
-            parameters=spec.parameters,
-            candidates=[{"name": each.label, "algorithm": each.algorithm, "parameters": each.parameters} for each in spec.candidates],
-            search=plain(spec.search) if spec.search else {},
-            judged_by=spec.success[0].metric if spec.candidates or spec.search else "",
-            seed=spec.seed,
-            predict_at=spec.predict_at,
-            home=home,
-            ir="",
-            success=[plain(item) for item in spec.success],
-            package=spec.package,
-            retrain_on=list(spec.retrain_on),
-            cpu=spec.compute.cpu if spec.compute else None,
-            memory=spec.compute.memory if spec.compute else None,
-            gpu=spec.compute.gpu if spec.compute else None,
-            about=self.about,
-        ).wire()
+        data = PreparedData(name=model.spec.data, digest="", path="")
+        declared = version_inputs(model, pipeline.spec, data, self.about, home=home).wire()
         computed = {"codeDigest": None, "libraries": None, "fingerprint": None}
         return {**declared, **computed, "data": rows, "ir": pipeline.path}
+
+
+def version_inputs(model: Model, pipeline: PipelineSpec, data: PreparedData, about: About, *, home: str) -> ModelVersionInputs:
+    """What a version is made of, as far as the specs say it."""
+    spec = model.spec
+    return ModelVersionInputs(
+        model=model.metadata.name,
+        task=spec.task,
+        entry=pipeline.entry,
+        arguments=pipeline.arguments,
+        data=data,
+        target=spec.target,
+        features=spec.features,
+        split=plain(spec.split),
+        algorithm=spec.algorithm,
+        parameters=spec.parameters,
+        candidates=[{"name": each.label, "algorithm": each.algorithm, "parameters": each.parameters} for each in spec.candidates],
+        search=plain(spec.search) if spec.search else {},
+        judged_by=spec.success[0].metric if spec.candidates or spec.search else "",
+        seed=spec.seed,
+        predict_at=spec.predict_at,
+        home=home,
+        ir="",
+        success=[plain(item) for item in spec.success],
+        package=spec.package,
+        retrain_on=list(spec.retrain_on),
+        cpu=spec.compute.cpu if spec.compute else None,
+        memory=spec.compute.memory if spec.compute else None,
+        gpu=spec.compute.gpu if spec.compute else None,
+        about=about,
+    )

@@ -26,10 +26,12 @@ class MlxResource(pulumi.CustomResource):
 class MlxComponent(pulumi.ComponentResource):
     """``mlx:components:KIND``: its inputs are the spec as people wrote it, so that a plan can show what they changed."""
 
-    def __init__(self, obj: Object, kind: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, obj: Object, kind: str, opts: pulumi.ResourceOptions | None = None, *, waits_for: str = "") -> None:
+        """``waits_for`` is the model that an inference on a cluster waits for; there nothing else would say so."""
         written = plain(obj)
-        props = {"spec": written.get("spec", {}), "metadata": written["metadata"]}
+        props = {"spec": written.get("spec", {}), "metadata": written["metadata"], **({"waitsFor": waits_for} if waits_for else {})}
         super().__init__(f"{PACKAGE}:components:{kind}", obj.metadata.name, props, opts)
+        self.name = obj.metadata.name
         self.about = About(description=obj.metadata.description, owner=obj.metadata.owner, labels=obj.metadata.labels)
 
     def child(self, **options: Any) -> pulumi.ResourceOptions:

@@ -34,8 +34,10 @@ from mlx_provider.model_server import ModelServer, find_server
 from mlx_provider.model_version import ModelVersion
 from mlx_provider.online_features import OnlineFeatures
 from mlx_provider.protocol import CheckError, Created, Report, Resource, ResourceError, Values
+from mlx_provider.recurring_run import RecurringRun
 from mlx_provider.release import Release
 from mlx_provider.released_model import ReleasedModel
+from mlx_provider.training_run import TrainingRun
 from mlx_specs.resources import PACKAGE, PROVIDER_VERSION
 
 RESOURCES: Mapping[str, Resource] = {
@@ -45,6 +47,8 @@ RESOURCES: Mapping[str, Resource] = {
     "mlx:index:JoinedDataset": JoinedDataset(),
     "mlx:index:CompiledPipeline": CompiledPipeline(),
     "mlx:index:ModelVersion": ModelVersion(),
+    "mlx:index:TrainingRun": TrainingRun(),
+    "mlx:index:RecurringRun": RecurringRun(),
     "mlx:index:Champion": Champion(),
     "mlx:index:Release": Release(),
     "mlx:index:ReleasedModel": ReleasedModel(),

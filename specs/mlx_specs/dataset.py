@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from mlx_specs.base import Column, Cron, Name, Object, SecretRef, Sql, Strict
+from mlx_specs.base import Column, Compute, Cron, Name, Object, SecretRef, Sql, Strict
 from mlx_specs.timeline import MomentText
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp", "date"]
@@ -260,6 +260,7 @@ class DatasetSpec(Strict):
     )
     checks: list[Check] = Field(default_factory=list[Check], description="Quality checks on the result.")
     schedule: Cron | None = Field(default=None, description="When to prepare again: a cron line in UTC.")
+    compute: Compute | None = Field(default=None, description="What preparing asks for on a cluster; with more than one node it is a Spark application.")
 
 
 class Dataset(Object):

@@ -16,8 +16,10 @@ class LocalTarget(Strict):
     type: Literal["local"] = Field(default="local", description="Run everything on this machine.")
 
 
-STORAGE_PATTERN = r"^(s3|gs|azblob)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*$"
+STORAGE_PATTERN = r"^((s3|gs)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*|azblob://[a-z0-9-]+(/[A-Za-z0-9._-]+)*\?storage_account=[a-z0-9]+)$"
 Storage = Annotated[str, StringConstraints(pattern=STORAGE_PATTERN)]
+URL_PATTERN = r"^https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*)?$"
+Url = Annotated[str, StringConstraints(pattern=URL_PATTERN)]
 REGISTRY_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9._-]+)*$"
 IMAGE_DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 ImageDigest = Annotated[str, StringConstraints(pattern=IMAGE_DIGEST_PATTERN)]
@@ -38,9 +40,15 @@ class KubernetesTarget(Strict):
     type: Literal["kubernetes"] = Field(description="Run on a Kubernetes cluster.")
     cluster: Name = Field(description="The Cluster object that owns what is cluster-scoped.")
     namespace: Name = Field(description="The namespace that this environment owns.")
-    storage: Storage = Field(description="Where data, artifacts and predictions are kept: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azblob://CONTAINER/PREFIX.")
+    storage: Storage = Field(
+        description="Where data, artifacts and predictions are kept: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azblob://CONTAINER/PREFIX?storage_account=NAME."
+    )
     images: Images = Field(description="The images that pods run.")
-    mlflow: str | None = Field(default=None, description="The URL of the MLflow server; left out: the one in the cluster, http://mlflow.mlflow:5000.")
+    mlflow: Url = Field(default="http://mlflow.mlflow:5000", description="The MLflow server; left out: the cluster's own.")
+    pipelines: Url = Field(default="http://ml-pipeline.kubeflow:8888", description="The API server of Kubeflow Pipelines; left out: the cluster's own.")
+    plugin: Literal["mlx", "pulumi"] = Field(
+        default="mlx", description="What talks to the API server: mlx's own provider, or Pulumi's Kubernetes plugin, which must then be installed."
+    )
     identity: dict[str, str] = Field(
         default_factory=dict,
         description="Annotations of the service accounts that give pods access to the storage, such as eks.amazonaws.com/role-arn (workload identity).",

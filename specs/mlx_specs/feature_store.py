@@ -1,10 +1,10 @@
 """FeatureStore: entities, feature views, on-demand views and services; what Feast serves offline and online."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from mlx_specs.base import Column, Cron, Duration, ImportPath, Name, Object, Strict
+from mlx_specs.base import Column, Cron, Duration, ImportPath, KubernetesSecret, Name, Object, Strict
 from mlx_specs.dataset import ColumnType
 from mlx_specs.model import Moment
 
@@ -72,6 +72,17 @@ class OnlineStore(Strict):
     """Where features are read at request time."""
 
     type: Literal["sqlite", "redis", "postgres"] = Field(default="sqlite", description="The store.")
+    connection: KubernetesSecret | None = Field(
+        default=None, description="For redis and postgres: the Secret in the environment's namespace that holds Feast's settings of the store, as YAML."
+    )
+
+    @model_validator(mode="after")
+    def _has_its_connection(self) -> Self:
+        if self.type == "sqlite" and self.connection is not None:
+            raise ValueError("'connection' belongs to redis and postgres, not to sqlite")
+        if self.type != "sqlite" and self.connection is None:
+            raise ValueError(f"an online store of type {self.type} needs 'connection': the Secret that holds its settings")
+        return self
 
 
 class OfflineStore(Strict):

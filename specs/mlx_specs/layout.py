@@ -1,5 +1,6 @@
 """Where things stand in a workspace: one place for every folder and file name below ``.mlx``."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -87,3 +88,8 @@ def find_workspace(start: Path) -> Path | None:
         if (folder / "Pulumi.yaml").is_file():
             return folder
     return None
+
+
+def user_cache() -> Path:
+    """Where this user keeps what can be made or fetched again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlx"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from mlx_specs.cluster import ClusterSpec, NodePool, Taint
 
 POOL_LABEL = "mlx.dev/pool"
+INTENT_LABEL = "mlx.dev/intent"
 GPU = "nvidia.com/gpu"
 GPU_TAINT = Taint(key=GPU, value="present", effect="NoSchedule")
 AKS_SPOT_TAINT = Taint(key="kubernetes.azure.com/scalesetpriority", value="spot", effect="NoSchedule")
@@ -18,6 +19,16 @@ def selector(cluster: ClusterSpec, name: str) -> Mapping[str, str]:
     """The labels that all nodes of a pool have and no others: those that an existing pool names, else ``mlx.dev/pool``."""
     pool = cluster.node_pools[name]
     return dict(sorted(pool.labels.items())) if cluster.provider == "existing" and pool.labels else {POOL_LABEL: name}
+
+
+def node_labels(cluster: ClusterSpec, name: str) -> Mapping[str, str]:
+    """What mlx labels the pool's nodes with on a cloud: as written, and which pool they are of and what it is for."""
+    pool = cluster.node_pools[name]
+    added = {POOL_LABEL: name, INTENT_LABEL: pool.intent}
+    if cluster.provider == "aks" and pool.spot:
+        # AKS puts it on every spot node; left out, each refresh would show it as drift.
+        added[AKS_SPOT_TAINT.key] = AKS_SPOT_TAINT.value
+    return dict(sorted({**pool.labels, **added}.items()))
 
 
 def taints(cluster: ClusterSpec, pool: NodePool) -> tuple[Taint, ...]:

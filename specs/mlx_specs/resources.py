@@ -500,6 +500,51 @@ class BatchPredictionsOutputs(BatchPredictionsInputs):
     """Done, NotRun(manual), or WaitingForModel(MODEL@ALIAS)."""
 
 
+class PipelineRun(Wire):
+    """What Kubeflow Pipelines is asked to run."""
+
+    api: str
+    """The URL of its API server."""
+    namespace: str
+    pipeline: str
+    pipeline_version: str
+    """Names; the server's ids are looked up by them."""
+    service_account: str
+    arguments: Parameters = Field(default_factory=dict)
+
+
+class TrainingRunInputs(Wire):
+    """``mlx:index:TrainingRun``: create submits a run, once for each fingerprint; id = the fingerprint. Delete keeps the run."""
+
+    model: str
+    fingerprint: str
+    """Of what the version is asked to be made of: the data by its definition, as its rows may not be there yet."""
+    run: PipelineRun
+    about: About = About()
+
+
+class TrainingRunOutputs(TrainingRunInputs):
+    """Nobody waits for it: ``mlx status`` asks how it goes."""
+
+    run_id: str = ""
+
+
+class RecurringRunInputs(Wire):
+    """``mlx:index:RecurringRun``: trains by a schedule, exactly one at any time; id = the model's name."""
+
+    model: str
+    schedule: str
+    """Five fields, in UTC."""
+    run: PipelineRun
+    about: About = About()
+
+
+class RecurringRunOutputs(RecurringRunInputs):
+    """The one that is live; those before it are disabled, with their history."""
+
+    recurring_run_id: str = ""
+
+
 class DeclaredInputs(Wire):
     """``mlx:index:Declared``: a spec of a kind or mode that this target does not run yet; id = KIND/NAME."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from mlx_specs.candidate_rules import RULES as CANDIDATE_RULES
+from mlx_specs.capacity_rules import RULES as CAPACITY_RULES
 from mlx_specs.cluster import Cluster
 from mlx_specs.column_rules import RULES as COLUMN_RULES
 from mlx_specs.column_rules import columns_of
@@ -270,6 +271,7 @@ RULES: tuple[Rule, ...] = (
     endpoints_have_ports_of_their_own,
     *CANDIDATE_RULES,
     *FEATURE_RULES,
+    *CAPACITY_RULES,
     the_target_can_do_it,
     literal_secrets,
     columns_hold,

@@ -17,8 +17,13 @@ HINT_IN_FREE_FORM = "take it out of the specs: the step that needs it reads it f
 def literal_secrets(draught: Draught) -> Iterator[Diagnostic]:
     """A secret is a reference, never a literal."""
     for document in (*draught.environments.values(), *draught.documents):
-        if _may_hold_a_secret(document):
-            yield from _in(document, document.value, ())
+        yield from secrets_in(document)
+
+
+def secrets_in(document: Document) -> Iterator[Diagnostic]:
+    """The literal secrets of one document."""
+    if _may_hold_a_secret(document):
+        yield from _in(document, document.value, ())
 
 
 def _may_hold_a_secret(document: Document) -> bool:

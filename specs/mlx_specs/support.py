@@ -37,13 +37,14 @@ class Row:
 
 ON_A_CLUSTER = "leave it out here; an override sets it in an environment with a cluster"
 TABLE: tuple[Row, ...] = (
-    Row("local", "Monitor", "", "deferred", "monitors do not run yet"),
+    Row("any", "Monitor", "", "deferred", "monitors do not run yet"),
     Row("local", "Notebook", "", "deferred", "notebooks do not start yet"),
-    Row("local", "Inference", "mode", "deferred", "streams do not run yet", values=("stream",)),
+    Row("any", "Inference", "mode", "deferred", "streams do not run yet", values=("stream",)),
     Row("local", "Environment", "state.passphrase.kubernetes", "refused", "there is no Kubernetes to read a secret from", "use {env: NAME} or {file: PATH}"),
     Row("local", "Dataset", "schedule", "refused", "nothing runs by a schedule on this machine yet", "run mlx apply when the data changes"),
+    Row("local", "Dataset", "compute", "refused", "all preparation shares this machine", ON_A_CLUSTER),
     Row("local", "Dataset", "source.url.kubernetes", "refused", "there is no Kubernetes to read a secret from", "use {env: NAME} or {file: PATH}"),
-    Row("local", "FeatureStore", "onlineStore.type", "refused", "features are served from a file on this machine", "use sqlite", values=("redis", "postgres")),
+    Row("local", "FeatureStore", "onlineStore", "refused", "features are served from a file on this machine", "use type: sqlite"),
     Row("local", "FeatureStore", "offlineStore.type", "refused", "there is no Spark to join features with", "use duckdb", values=("spark",)),
     Row("local", "FeatureStore", "materialization.schedule", "refused", "nothing runs by a schedule on this machine yet", "use mlx features materialize"),
     Row("local", "Pipeline", "steps", "refused", "all steps of a pipeline share this machine", ON_A_CLUSTER),

@@ -15,7 +15,7 @@ from mlx_stacks.guard import guard
 from mlx_stacks.last_failures import forget_failures, record_failures
 from mlx_stacks.notes import held_back
 from mlx_stacks.plan import Plan
-from mlx_stacks.program import program
+from mlx_stacks.program import program_of
 from mlx_stacks.status import GONE, GONE_ELSE
 from mlx_stacks.workspace import Workspace, open_host
 
@@ -77,7 +77,7 @@ def apply(
         raise UserError(f"this plan is for {plan.project}/{plan.environment}, not {workspace.project}/{workspace.name}", hint="choose it with --env")
     host = open_host(workspace, lock_timeout=lock_timeout, message=message)
     requested = dict(plan.requested)
-    run = program(workspace.graph, workspace.environment, requested, workspace.released)
+    run = program_of(workspace, requested)
     salt = _salt(host)
     try:
         result = host.up(run, on_event, guard=guard(plan, workspace.root), expected_serial=plan.serial)
@@ -143,9 +143,15 @@ def refuse_if_protected(workspace: Workspace) -> None:
 def _applied(result: Result, notes: tuple[str, ...]) -> Applied:
     judged = [step for step in result.changes if step.type == "mlx:index:Champion" and step.op is not Op.DELETE]
     blocked = tuple(held_back(step) for step in judged if step.new_outputs.get("passed") is False)
-    statuses = [(step.urn, str(step.new_outputs.get("status", ""))) for step in result.steps if step.op is not Op.DELETE]
+    statuses = [(step.urn, _status(step)) for step in result.steps if step.op is not Op.DELETE]
     waiting = tuple(f"{id_of_urn(urn)}: {status}" for urn, status in statuses if status.startswith("WaitingForModel"))
     return Applied(tuple(result.steps), blocked, waiting, result.duration, _batches(result), notes)
+
+
+def _status(step: Step) -> str:
+    """On a cluster no resource of ours says that an endpoint waits: its component does."""
+    awaited = step.new_inputs.get("waitsFor")
+    return f"WaitingForModel({awaited})" if awaited else str(step.new_outputs.get("status", ""))
 
 
 def _batches(result: Result) -> tuple[Batch, ...]:

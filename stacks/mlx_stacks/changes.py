@@ -34,9 +34,14 @@ def by_object(steps: Sequence[Step]) -> tuple[ObjectSteps, ...]:
     components = {step.urn: step for step in steps if step.type.startswith(COMPONENTS)}
     children: dict[str, list[Step]] = {urn: [] for urn in components}
     for step in steps:
-        if step.type.startswith(RESOURCES) and step.parent in children and step.op is not Op.SAME:
+        if is_resource(step.type) and step.parent in children and step.op is not Op.SAME:
             children[step.parent].append(step)
     return tuple(ObjectSteps(object_id(step), step, _merged(children[urn])) for urn, step in components.items())
+
+
+def is_resource(type: str) -> bool:
+    """Whether it is something that exists outside of the program: ours, a Kubernetes object, a cloud's resource."""
+    return not type.startswith((COMPONENTS, "pulumi:"))
 
 
 def object_id(component: Step) -> str:
@@ -49,7 +54,7 @@ def id_of_urn(urn: str) -> str:
     for part in urn.split("::")[-2].split("$") if "::" in urn else ():
         if part.startswith(COMPONENTS):
             name = urn.split("::")[-1]
-            return f"{part.removeprefix(COMPONENTS)}/{name.split('@')[0]}"
+            return f"{part.removeprefix(COMPONENTS)}/{name.split('@')[0].split('/')[0]}"
     return ""
 
 

@@ -4,6 +4,7 @@ What was made before and is kept (a trained version, a batch's predictions) is l
 by the guard of the apply, so that what is said is what is done. Reads only.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from mlx_pipelines.trained import find_trained
 from mlx_provider.batch_predictions import is_scored, scores
 from mlx_specs.feature_definitions import without_about
 from mlx_specs.resources import FeatureDefinitions, ModelVersionInputs, Version
+from mlx_stacks import kubernetes_effects
 from mlx_stacks.changes import has_unknown
 
 
@@ -39,11 +41,27 @@ def strongest(meanings: list[Meaning]) -> Meaning | None:
     return max(meanings, key=lambda meaning: STRENGTH[meaning[0]], default=None)
 
 
+def together(meanings: list[Meaning]) -> Meaning | None:
+    """The strongest effect, with the words of all that have it: an object on a cluster is many things at once."""
+    chosen = strongest(meanings)
+    if chosen is None:
+        return None
+    texts = Counter(text for effect, text in meanings if effect is chosen[0])
+    if len(texts) == 1:
+        return chosen
+    counted = [text if count == 1 else f"{text} ({count})" for text, count in texts.items()]
+    return chosen[0], ", ".join(counted[:WORDS]) + (f" and {len(counted) - WORDS} more" if len(counted) > WORDS else "")
+
+
+WORDS = 3
+"""How many things that happen to an object are named."""
+
+
 def meaning(step: Step, root: Path) -> Meaning:
     """What a step of one of our resources means in the workspace at ``root``."""
     if is_taken_over(step):
         return Effect.METADATA, UNTOUCHED.get(step.type, "metadata only")
-    return MEANINGS[step.type](step, root)
+    return MEANINGS[step.type](step, root) if step.type in MEANINGS else _outside(step)
 
 
 def is_taken_over(step: Step) -> bool:
@@ -62,6 +80,7 @@ ONLY_RECORDED: Mapping[str, set[str]] = {
     "mlx:index:OnlineFeatures": {"about", "mode"},
     "mlx:index:ModelServer": set(),
     "mlx:index:Declared": set(),
+    "mlx:index:TrainingRun": {"about", "run"},
 }
 """Inputs that are taken over without anything being done; for a type without a row it is what is said of the object."""
 UNTOUCHED: Mapping[str, str] = {"mlx:index:ModelVersion": "metadata only, no retrain", "mlx:index:FeatureRegistry": "metadata only, no retrain"}
@@ -141,6 +160,25 @@ def _reused(step: Step, root: Path) -> Meaning | None:
     return Effect.REDEPLOY, f"version {trained.registered.version} ({asked.fingerprint[:8]}…) is already trained: {again}"
 
 
+def _training_run(step: Step, root: Path) -> Meaning:
+    """Submitted, and not waited for: no lock is held while a model trains on a cluster."""
+    if step.op in DELETES:
+        return Effect.METADATA, "registered versions and runs are kept"
+    if step.op is Op.CREATE:
+        return Effect.RETRAIN, "train (submitted, not waited for)"
+    if "fingerprint" in top_level(step):
+        return Effect.RETRAIN, "retrain (submitted, not waited for)"
+    return Effect.METADATA, "metadata only, no retrain"
+
+
+def _recurring_run(step: Step, root: Path) -> Meaning:
+    if step.op in DELETES:
+        return Effect.RESCHEDULE, "its schedule ends; runs are kept"
+    if step.op is Op.CREATE:
+        return Effect.RESCHEDULE, "schedule retraining"
+    return (Effect.RESCHEDULE, "reschedule retraining") if top_level(step) & {"schedule", "run"} else (Effect.METADATA, "metadata only, no retrain")
+
+
 def _champion(step: Step, root: Path) -> Meaning:
     if step.op in DELETES:
         return Effect.REDEPLOY, "the alias is removed"
@@ -208,6 +246,19 @@ def _declared(step: Step, root: Path) -> Meaning:
     return Effect.METADATA, "no retrain, no restart"
 
 
+def _outside(step: Step) -> Meaning:
+    """An object in a cluster, or a cloud's resource."""
+    changed = (*step.changed, *step.replaced_by)
+    if step.op is Op.UPDATE and kubernetes_effects.is_about_only(changed):
+        return Effect.METADATA, "metadata only"
+    if step.op is Op.UPDATE and kubernetes_effects.is_schedule_only(step, changed):
+        return Effect.RESCHEDULE, "reschedule"
+    asked, kind = kubernetes_effects.purpose(step)
+    made = step.op in (Op.CREATE, Op.REPLACE, Op.CREATE_REPLACEMENT) and kind in kubernetes_effects.SUBMITS
+    strong = {"Dataset": Effect.REPLACE_DATA, "Model": Effect.RETRAIN}.get(asked, Effect.REDEPLOY) if made else Effect.REDEPLOY
+    return strong, kubernetes_effects.verb(step)
+
+
 MEANINGS: Mapping[str, Callable[[Step, Path], Meaning]] = {
     "mlx:index:PreparedDataset": _dataset,
     "mlx:index:FeatureRegistry": _registry,
@@ -215,6 +266,8 @@ MEANINGS: Mapping[str, Callable[[Step, Path], Meaning]] = {
     "mlx:index:JoinedDataset": _joined,
     "mlx:index:CompiledPipeline": _pipeline,
     "mlx:index:ModelVersion": _model_version,
+    "mlx:index:TrainingRun": _training_run,
+    "mlx:index:RecurringRun": _recurring_run,
     "mlx:index:Champion": _champion,
     "mlx:index:Release": _release,
     "mlx:index:ReleasedModel": _released_model,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlx_engine.host import Guard, Op, Refused, Step
-from mlx_stacks.changes import id_of_urn
+from mlx_stacks.changes import id_of_urn, is_resource
 from mlx_stacks.effects import DELETES, STRENGTH, Effect, meaning
 from mlx_stacks.plan import Plan, PlannedStep, input_digest
 
@@ -47,7 +47,7 @@ def _check_operation(step: Step, shown: PlannedStep) -> None:
 
 
 def _check_effect(step: Step, shown: PlannedStep, root: Path) -> None:
-    if not shown.effect or not step.type.startswith("mlx:index:"):
+    if not shown.effect or not is_resource(step.type):
         return
     effect, text = meaning(step, root)
     if STRENGTH[effect] > STRENGTH[Effect(shown.effect)]:

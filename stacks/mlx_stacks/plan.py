@@ -16,12 +16,14 @@ from mlx_pipelines.code import CODE, code_parts, explain_change
 from mlx_specs import layout
 from mlx_specs.graph import Graph
 from mlx_specs.resources import UNKNOWN_DIGEST, ModelVersionOutputs, digest
-from mlx_stacks.changes import RESOURCES, FieldChange, ObjectSteps, by_object
+from mlx_stacks.changes import FieldChange, ObjectSteps, by_object, is_resource
+from mlx_stacks.cluster_program import pools_before, pools_now
 from mlx_stacks.dropped import refuse_dropped
-from mlx_stacks.effects import Effect, meaning, strongest, top_level
+from mlx_stacks.effects import MEANINGS, Effect, meaning, strongest, together, top_level
 from mlx_stacks.errors import UserError
 from mlx_stacks.notes import notes
-from mlx_stacks.program import program
+from mlx_stacks.pool_costs import PoolRow
+from mlx_stacks.program import program_of
 from mlx_stacks.reached import changed_fields
 from mlx_stacks.workspace import Workspace, open_host
 
@@ -85,6 +87,10 @@ class Plan:
     """Objects that `mlx run` asked to run, with the moment."""
     notes: tuple[str, ...] = ()
     """What stays as it is and should be known: a version that its gates hold back, an environment without specs."""
+    pools: tuple[PoolRow, ...] = ()
+    """Of a cluster: what each node pool holds and costs."""
+    pools_before: tuple[PoolRow, ...] | None = None
+    """As it was applied last; None where that is not known."""
     format: int = FORMAT
 
     @property
@@ -122,7 +128,7 @@ class Plan:
 def make_plan(workspace: Workspace, on_event: OnEvent, *, run: Mapping[str, str] | None = None) -> Plan:
     """Previews the program and says what its steps mean; raises ``Blocked`` where a feature would be dropped that a live version reads."""
     requested = dict(run or {})
-    result = open_host(workspace).preview(program(workspace.graph, workspace.environment, requested, workspace.released), on_event)
+    result = open_host(workspace).preview(program_of(workspace, requested), on_event)
     refuse_dropped(result.steps, workspace.graph, workspace.root)
     return describe(workspace, result, requested)
 
@@ -140,7 +146,15 @@ def describe(workspace: Workspace, result: Result, requested: Mapping[str, str])
         steps,
         tuple(sorted(requested.items())),
         notes(workspace, result.steps),
+        *_pools(workspace, grouped),
     )
+
+
+def _pools(workspace: Workspace, grouped: tuple[ObjectSteps, ...]) -> tuple[tuple[PoolRow, ...], tuple[PoolRow, ...] | None]:
+    if workspace.cluster is None:
+        return (), None
+    before: Mapping[str, Any] = grouped[0].component.old_inputs.get("spec") or {} if grouped else {}
+    return pools_now(workspace, workspace.cluster), pools_before(workspace, workspace.cluster, before)
 
 
 def input_digest(step: Step) -> str:
@@ -149,13 +163,15 @@ def input_digest(step: Step) -> str:
 
 
 def _planned(step: Step, root: Path) -> PlannedStep:
-    effect, text = meaning(step, root) if step.type.startswith(RESOURCES) else ("", "")
+    effect, text = meaning(step, root) if is_resource(step.type) else ("", "")
     return PlannedStep(step.urn, step.op, input_digest(step), _known(dict(step.new_inputs)) != dict(step.new_inputs), effect, text)
 
 
 def _object_change(item: ObjectSteps, root: Path) -> ObjectChange:
     changes = changed_fields(item) if item.component.op in (Op.UPDATE, Op.SAME) else ()
-    chosen = strongest([meaning(step, root) for step in item.children])
+    meanings = [meaning(step, root) for step in item.children]
+    outside = all(step.type not in MEANINGS for step in item.children)
+    chosen = together(meanings) if outside else strongest(meanings)
     effect, text = chosen or (Effect.METADATA, "metadata only") if changes or item.children else ("", "")
     if not item.children and changes:
         text = "metadata only, no retrain" if item.id.startswith("Model/") else "metadata only"
@@ -175,6 +191,8 @@ def _action(item: ObjectSteps) -> str:
 
 
 def _note(item: ObjectSteps) -> str:
+    if item.component.new_inputs.get("waitsFor"):
+        return f"waits for {item.component.new_inputs['waitsFor']}"
     reasons = [str(step.new_inputs.get("reason", "")) for step in item.children if step.type == "mlx:index:Declared"]
     return f"declared, not run: {reasons[0]}" if reasons else ""
 

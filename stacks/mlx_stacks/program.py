@@ -23,8 +23,20 @@ from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
 from mlx_specs.support import deferral
+from mlx_stacks.cluster_program import cluster_program
+from mlx_stacks.on_cluster import program_on_cluster
 from mlx_stacks.pinned import Released
 from mlx_stacks.releases import released_code
+from mlx_stacks.workspace import Workspace
+
+
+def program_of(workspace: Workspace, run: Mapping[str, str] | None = None) -> Program:
+    """The program of a workspace as it was opened: of an environment, or of a cluster."""
+    if workspace.cluster is not None:
+        return cluster_program(workspace, workspace.cluster)
+    if workspace.environment.spec.target.type == "kubernetes":
+        return program_on_cluster(workspace)
+    return program(workspace.graph, workspace.environment, run or {}, workspace.released)
 
 
 class Built:

@@ -26,6 +26,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "mlx:index:JoinedDataset": ABOUT,
     "mlx:index:CompiledPipeline": {**ABOUT, "entry": "entry", "arguments": "arguments"},
     "mlx:index:ModelVersion": {**ABOUT, **COMPUTE, "gpu": "compute.gpu", **{name: name for name in MODEL_FIELDS}, "data.name": "data"},
+    "mlx:index:TrainingRun": ABOUT,
+    "mlx:index:RecurringRun": {**ABOUT, "schedule": "retraining.schedule"},
     "mlx:index:Champion": {**ABOUT, "success": "success"},
     "mlx:index:Release": {"digest": "release", "source": "promotedFrom"},
     "mlx:index:ReleasedModel": ABOUT,

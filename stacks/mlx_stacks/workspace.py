@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -9,13 +10,16 @@ from typing import cast
 import yaml
 
 from mlx_engine.host import Host, Options, Stack
-from mlx_specs.base import SecretRef
+from mlx_specs.base import Metadata, SecretRef
+from mlx_specs.cluster import Cluster
+from mlx_specs.clusters import load_cluster, stack_name
 from mlx_specs.diagnostics import Diagnostic
-from mlx_specs.environment import Environment
+from mlx_specs.environment import Environment, EnvironmentSpec, KubernetesTarget
 from mlx_specs.graph import Graph
-from mlx_specs.layout import Layout, find_workspace
+from mlx_specs.layout import Layout, find_workspace, user_cache
 from mlx_specs.load import drafted
-from mlx_specs.state import FILE_BACKEND
+from mlx_specs.resources import digest
+from mlx_specs.state import FILE_BACKEND, State
 from mlx_stacks.check import check_workspace
 from mlx_stacks.errors import UserError
 from mlx_stacks.pinned import Released, pinned
@@ -35,6 +39,8 @@ class Workspace:
     warnings: tuple[Diagnostic, ...]
     released: Released | None = None
     """What a pinned environment runs; None where the registry's alias is followed."""
+    cluster: Cluster | None = None
+    """The cluster whose own stack this is; its ``environment`` then stands for where the stack's state is, and how it is applied."""
 
     @property
     def name(self) -> str:
@@ -54,10 +60,18 @@ class Workspace:
     @property
     def stack(self) -> Stack:
         """The Pulumi stack, with the passphrase of its secrets."""
-        state = self.environment.spec.state
-        in_folder = state.backend.startswith(FILE_BACKEND)
-        place = self.root / state.backend.removeprefix(FILE_BACKEND) if in_folder else state.backend
-        return Stack(self.project, self.name, self.root, place, passphrase=_passphrase(state.passphrase, self.root))
+        return _stack(self.root, self.project, self.name, self.environment.spec.state)
+
+
+def _stack(root: Path, project: str, name: str, state: State) -> Stack:
+    in_folder = state.backend.startswith(FILE_BACKEND)
+    place = root / state.backend.removeprefix(FILE_BACKEND) if in_folder else state.backend
+    return Stack(project, name, root, place, passphrase=_passphrase(state.passphrase, root))
+
+
+def stack_of_cluster(root: Path, project: str, cluster: Cluster) -> Stack:
+    """A cluster's own stack, where its spec says that its state is."""
+    return _stack(root, project, stack_name(cluster.metadata.name), cluster.spec.state)
 
 
 def open_workspace(start: Path, environment: str | None = None, *, needs_specs: bool = True) -> Workspace:
@@ -66,9 +80,7 @@ def open_workspace(start: Path, environment: str | None = None, *, needs_specs: 
     Without ``needs_specs`` what is wrong with the specs is a warning, and only objects without problems are in the graph: to
     look at what runs, to read its logs and to stop it must work in the middle of an edit.
     """
-    root = find_workspace(start.resolve())
-    if root is None:
-        raise UserError(f"no workspace at {start.resolve()} or above: no Pulumi.yaml", hint="go to your workspace, or make one with `mlx init`")
+    root = _root(start)
     if not needs_specs:
         return _as_it_is(root, environment)
     loaded, problems = check_workspace(root, environment)
@@ -82,6 +94,31 @@ def open_workspace(start: Path, environment: str | None = None, *, needs_specs: 
     if made.problems:
         raise UserError(_count(len(made.problems)), diagnostics=(*warnings, *made.problems))
     return Workspace(root, _project(root), loaded.environment, made.graph, warnings, made.released)
+
+
+def open_cluster(start: Path, name: str) -> Workspace:
+    """The stack of one Cluster; raises ``UserError`` with every problem that its spec has."""
+    root = _root(start)
+    loaded = load_cluster(root, name)
+    if loaded.node is None:
+        raise UserError(_count(len(loaded.diagnostics)), diagnostics=loaded.diagnostics)
+    cluster = cast("Cluster", loaded.node.object)
+    return Workspace(root, _project(root), _stack_of(cluster), loaded.graph, loaded.diagnostics, cluster=cluster)
+
+
+def _stack_of(cluster: Cluster) -> Environment:
+    """A cloud's provider is the pulumi CLI's to install."""
+    spec = cluster.spec
+    host = "embedded" if spec.provider == "existing" else "pulumi"
+    settings = EnvironmentSpec(state=spec.state, protect=spec.protect, parallel=spec.parallel, host=host)
+    return Environment.model_construct(metadata=Metadata.model_construct(name=stack_name(cluster.metadata.name)), spec=settings)
+
+
+def _root(start: Path) -> Path:
+    root = find_workspace(start.resolve())
+    if root is None:
+        raise UserError(f"no workspace at {start.resolve()} or above: no Pulumi.yaml", hint="go to your workspace, or make one with `mlx init`")
+    return root
 
 
 def _as_it_is(root: Path, name: str | None) -> Workspace:
@@ -105,17 +142,30 @@ def open_host(workspace: Workspace, *, lock_timeout: float = 0.0, message: str =
         case "pulumi":
             from mlx_engine.cli_host import cli_host
 
-            return cli_host(workspace.stack, options)
+            return cli_host(workspace.stack, options, _plugin_folders(workspace))
         case other:
             raise UserError(f"MLX_HOST is {other!r}", hint="use embedded or pulumi")
 
 
+def _plugin_folders(workspace: Workspace) -> list[Path]:
+    """Where the CLI finds our Kubernetes provider; none where Pulumi's own is asked for, or nothing is on a cluster."""
+    target = workspace.environment.spec.target
+    ours = workspace.cluster is not None or (isinstance(target, KubernetesTarget) and target.plugin == "mlx")
+    if not ours:
+        return []
+    from mlx_kubernetes.plugin import write_plugin
+
+    return [write_plugin(user_cache() / "plugins" / digest(sys.executable)[:16])]
+
+
 def _embedded(workspace: Workspace, options: Options) -> Host:
     from mlx_engine.embedded import embedded_host
+    from mlx_kubernetes.provider import PACKAGE as KUBERNETES
+    from mlx_kubernetes.provider import KubernetesProvider
     from mlx_provider.provider import MlxProvider
     from mlx_specs.resources import PACKAGE
 
-    return embedded_host(workspace.stack, options, {PACKAGE: lambda log: MlxProvider(workspace.root, log)})
+    return embedded_host(workspace.stack, options, {PACKAGE: lambda log: MlxProvider(workspace.root, log), KUBERNETES: KubernetesProvider})
 
 
 def _count(problems: int) -> str:

@@ -8,13 +8,17 @@ from field_paths import changed_at, every_field, plain_path
 
 from mlx_specs.support import TABLE, Row
 
+COMPUTE = {"cpu": 2, "memory": "2Gi", "gpu": 1, "nodes": 2, "pool": "gpu"}
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "Environment.spec.state.passphrase.kubernetes.name": ("n",),
     "Environment.spec.state.passphrase.kubernetes.key": ("k",),
     "Dataset.spec.schedule": ("0 3 * * *",),
+    **{f"Dataset.spec.compute.{name}": (value,) for name, value in COMPUTE.items()},
     "Dataset.spec.source[sql].url[secret].kubernetes.name": ("n",),
     "Dataset.spec.source[sql].url[secret].kubernetes.key": ("k",),
     "FeatureStore.spec.onlineStore.type": ("redis", "postgres"),
+    "FeatureStore.spec.onlineStore.connection.name": ("n",),
+    "FeatureStore.spec.onlineStore.connection.key": ("k",),
     "FeatureStore.spec.offlineStore.type": ("spark",),
     "FeatureStore.spec.materialization.schedule": ("0 3 * * *",),
     "Pipeline.spec.steps": ({"train": {"compute": {}}},),
@@ -60,6 +64,9 @@ def refusals() -> list[Refusal]:
 
 def with_refused(one: Refusal, base: Mapping[str, Any]) -> dict[str, Any]:
     """An object that says it."""
+    if ".onlineStore." in one.path:
+        store = {"type": one.value if one.path.endswith(".type") else "redis", "connection": {"name": "n", "key": "k"}}
+        return changed_at(base, "FeatureStore.spec.onlineStore", store)
     if ".kubernetes." in one.path:
         return changed_at(base, one.path.partition(".kubernetes.")[0].removesuffix("[secret]"), {"kubernetes": {"name": "n", "key": "k"}})
     if ".steps.*." in one.path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlx_cli.boundary import BLOCKED, DONE, UsageError
-from mlx_cli.options import HERE, Env, Folder, Format, Yes
+from mlx_cli.options import HERE, Env, Folder, Format, OfCluster, Yes
 
 if TYPE_CHECKING:
     from mlx_stacks.apply import Applied
@@ -25,6 +25,7 @@ def command(
     saved: Annotated[Path | None, typer.Argument(metavar="[PLAN]", help="A plan that `mlx plan --out` saved; left out: a new one is made and shown.")] = None,
     folder: Folder = HERE,
     env: Env = None,
+    cluster: OfCluster = None,
     yes: Yes = False,
     message: Annotated[str, typer.Option("--message", "-m", help="Why, for `mlx history`.")] = "mlx apply",
     lock_timeout: LockTimeout = 600,
@@ -37,7 +38,7 @@ def command(
     """
     from mlx_cli.session import opened
 
-    workspace = opened(folder, env, warn=True, output=output)
+    workspace = opened(folder, env, cluster=cluster, warn=True, output=output)
 
     def ask() -> Plan:
         return plan_and_ask(workspace, yes=yes)

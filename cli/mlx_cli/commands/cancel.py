@@ -3,10 +3,10 @@
 import sys
 
 from mlx_cli.boundary import UsageError
-from mlx_cli.options import HERE, Env, Folder, Format, Yes
+from mlx_cli.options import HERE, Env, Folder, Format, OfCluster, Yes
 
 
-def command(folder: Folder = HERE, env: Env = None, yes: Yes = False, output: Format = "text") -> int:
+def command(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, yes: Yes = False, output: Format = "text") -> int:
     """Remove the lock of an update that died, and say whose it was.
 
     The lock of a dead process on this machine is taken over without this. Nothing that the update did is lost or undone.
@@ -16,7 +16,7 @@ def command(folder: Folder = HERE, env: Env = None, yes: Yes = False, output: Fo
     from mlx_cli.session import opened
     from mlx_stacks.apply import cancel, lock_holders
 
-    workspace = opened(folder, env, needs_specs=False)
+    workspace = opened(folder, env, cluster=cluster, needs_specs=False)
     held = lock_holders(workspace)
     whose = " and ".join(held)
     if held and not yes and not sys.stdin.isatty():

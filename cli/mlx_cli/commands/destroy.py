@@ -3,10 +3,12 @@
 import sys
 
 from mlx_cli.commands.apply import LockTimeout, confirm
-from mlx_cli.options import HERE, Env, Folder, Format, Yes
+from mlx_cli.options import HERE, Env, Folder, Format, OfCluster, Yes
 
 
-def command(folder: Folder = HERE, env: Env = None, yes: Yes = False, lock_timeout: LockTimeout = 600, output: Format = "text") -> int:
+def command(
+    folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, yes: Yes = False, lock_timeout: LockTimeout = 600, output: Format = "text"
+) -> int:
     """Show what there is, ask, and remove all of it: endpoints, predictions, prepared data, aliases.
 
     Registered model versions and their runs stay in MLflow. An environment with `protect: true` is refused (exit 3).
@@ -17,7 +19,7 @@ def command(folder: Folder = HERE, env: Env = None, yes: Yes = False, lock_timeo
     from mlx_cli.session import opened
     from mlx_stacks.apply import destroy, plan_destroy
 
-    workspace = opened(folder, env, needs_specs=False)
+    workspace = opened(folder, env, cluster=cluster, needs_specs=False)
     planned = plan_destroy(workspace, quiet)
     if planned.changes:
         note(render_removal(workspace.name, planned, paint_for(sys.stderr)) + "\n")

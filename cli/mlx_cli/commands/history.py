@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from mlx_cli.options import HERE, Env, Folder, Format
+from mlx_cli.options import HERE, Env, Folder, Format, OfCluster
 
 
 def command(
     folder: Folder = HERE,
     env: Env = None,
+    cluster: OfCluster = None,
     last: Annotated[int, typer.Option("--last", "--limit", "-n", min=1, help="How many updates, counted from the newest.")] = 20,
     output: Format = "text",
 ) -> int:
@@ -23,7 +24,7 @@ def command(
     from mlx_stacks.release_history import applied_releases
     from mlx_stacks.workspace import open_host
 
-    workspace = opened(folder, env, needs_specs=False)
+    workspace = opened(folder, env, cluster=cluster, needs_specs=False)
     updates = open_host(workspace).history()[:last]
     releases = applied_releases(workspace)[-last:] if workspace.environment.spec.models == "pinned" else ()
     if output == "json":

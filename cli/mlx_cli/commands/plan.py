@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from mlx_cli.boundary import CHANGES, DONE
-from mlx_cli.options import HERE, Env, Folder, Format
+from mlx_cli.options import HERE, Env, Folder, Format, OfCluster
 
 
 def command(
     folder: Folder = HERE,
     env: Env = None,
+    cluster: OfCluster = None,
     out: Annotated[Path | None, typer.Option("--out", help="Save the plan to this file, for `mlx apply FILE`.")] = None,
     detailed_exitcode: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")] = False,
     output: Format = "text",
@@ -33,7 +34,7 @@ def command(
 
     if out is not None:
         refuse_missing_folder(out, folder)
-    plan = make_plan(opened(folder, env, warn=True, output=output), quiet)
+    plan = make_plan(opened(folder, env, cluster=cluster, warn=True, output=output), quiet)
     if out is not None:
         save(plan.to_json(), out)
     if output == "json":

@@ -5,12 +5,13 @@ from typing import Annotated
 import typer
 
 from mlx_cli.boundary import DONE, DRIFT
-from mlx_cli.options import HERE, Env, Folder, Format
+from mlx_cli.options import HERE, Env, Folder, Format, OfCluster
 
 
 def command(
     folder: Folder = HERE,
     env: Env = None,
+    cluster: OfCluster = None,
     preview: Annotated[bool, typer.Option("--preview", help="Only look: do not record what was found.")] = False,
     output: Format = "text",
 ) -> int:
@@ -26,7 +27,7 @@ def command(
     from mlx_cli.session import opened
     from mlx_stacks.apply import refresh
 
-    workspace = opened(folder, env, output=output)
+    workspace = opened(folder, env, cluster=cluster, output=output)
     drifted = refresh(workspace, quiet, preview_only=preview)
     if output == "json":
         result_json({"environment": workspace.name, "drift": [asdict(item) for item in drifted]})

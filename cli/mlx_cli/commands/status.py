@@ -2,10 +2,10 @@
 
 import sys
 
-from mlx_cli.options import HERE, Env, Folder, Format
+from mlx_cli.options import HERE, Env, Folder, Format, OfCluster
 
 
-def command(folder: Folder = HERE, env: Env = None, output: Format = "text") -> int:
+def command(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, output: Format = "text") -> int:
     """Show every object of the environment: whether it is well, what it serves, and where."""
     from dataclasses import asdict
 
@@ -15,7 +15,7 @@ def command(folder: Folder = HERE, env: Env = None, output: Format = "text") -> 
     from mlx_stacks.apply import lock_holders
     from mlx_stacks.status import status
 
-    workspace = opened(folder, env, needs_specs=False)
+    workspace = opened(folder, env, cluster=cluster, needs_specs=False)
     objects = status(workspace)
     running = [f"an update by {holder} is in progress" for holder in lock_holders(workspace)]
     if output == "json":

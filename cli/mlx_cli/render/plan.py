@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlx_cli.output import PLAIN, Paint, columns, plural, shown, shown_change
+from mlx_cli.render.pools import render_pools
+from mlx_specs.clusters import STACK_PREFIX
 
 if TYPE_CHECKING:
     from mlx_stacks.changes import FieldChange
@@ -27,11 +29,22 @@ def render_plan(plan: Plan, paint: Paint = PLAIN) -> str:
     """The whole plan; what stays the same is counted only."""
     changed = [item for item in plan.objects if item.action != "same"]
     if not changed:
-        same = f"No changes: environment {plan.environment} is as the specs say ({plural(len(plan.objects), 'object')})."
-        return "\n".join([*([same] if plan.objects else ["No changes."]), *noted(plan)])
+        same = f"No changes: {title(plan).lower()} is as the specs say ({plural(len(plan.objects), 'object')})."
+        return "\n".join([*([same] if plan.objects else ["No changes."]), *([""] if plan.pools else []), *pools(plan)[:-1], *noted(plan)])
     rows = [row for item in changed for row in rows_of(item)]
     table = columns(rows, indent="  ").splitlines()
-    return "\n".join([f"Environment {plan.environment}", "", *(coloured(line, paint) for line in table), "", summary(plan), *noted(plan)])
+    return "\n".join([title(plan), "", *(coloured(line, paint) for line in table), "", *pools(plan), summary(plan), *noted(plan)])
+
+
+def title(plan: Plan) -> str:
+    """``Environment dev``, or ``Cluster main``"""
+    is_cluster = plan.environment.startswith(STACK_PREFIX)
+    return f"Cluster {plan.environment.removeprefix(STACK_PREFIX)}" if is_cluster else f"Environment {plan.environment}"
+
+
+def pools(plan: Plan) -> list[str]:
+    """What each node pool of a cluster holds and costs, and what it held and cost."""
+    return [*render_pools(plan.pools, plan.pools_before).splitlines(), ""] if plan.pools else []
 
 
 def noted(plan: Plan) -> list[str]:

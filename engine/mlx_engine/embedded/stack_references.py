@@ -9,9 +9,7 @@ from pulumi.provider.experimental.provider import Provider, ReadRequest, ReadRes
 from mlx_engine.host import EngineError, Stack
 from mlx_engine.provider_codec import BlockingProvider, decode, encode
 from mlx_engine.providers import ProviderFactory
-from mlx_engine.state.checkpoint import load_deployment, salt_of, snapshot_of
-from mlx_engine.state.secrets import Secrets
-from mlx_engine.urns import STACK_TYPE
+from mlx_engine.stack_outputs import stack_outputs
 from mlx_engine.values import Values, has_secret
 
 
@@ -38,10 +36,7 @@ class StackReferences(BlockingProvider):
     def _outputs(self, name: str) -> Values:
         parts = name.split("/")
         project, stack_name = (parts[-2], parts[-1]) if len(parts) > 1 else (self._stack.project, name)
-        other = replace(self._stack, project=project, name=stack_name)
-        deployment = load_deployment(other)
-        if not deployment:
+        outputs = stack_outputs(replace(self._stack, project=project, name=stack_name))
+        if outputs is None:
             raise EngineError(f"stack reference {name!r}: there is no stack {stack_name!r} of project {project!r} in this backend")
-        snapshot = snapshot_of(deployment, Secrets(self._stack.passphrase, salt_of(deployment)))
-        roots = [resource.outputs for resource in snapshot.resources if resource.type == STACK_TYPE]
-        return roots[0] if roots else {}
+        return outputs

@@ -1,0 +1,131 @@
+"""Inference on a cluster: an InferenceService on our own ServingRuntime, or a program that scores a dataset.
+
+Source: KServe v1beta1 in Standard mode, in the form that its webhooks leave as it is; serving.kserve.io/v1alpha1 ServingRuntime.
+"""
+
+import json
+from typing import Any
+
+from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, SERVE, placement, resources, variables
+from mlx_components.kubernetes.programs import Program, program_objects
+from mlx_specs.base import seconds
+from mlx_specs.inference import Batch, Inference, Realtime, Scaling
+from mlx_specs.resources import Version
+
+MODELS = "/mnt/models"
+"""Where KServe's storage initializer lays the artifact."""
+PORT = 8080
+CPU_TARGET = 80
+"""Per cent of the requested cores, from which on replicas are added."""
+STANDARD = "serving.kserve.io/deploymentMode"
+AUTOSCALER = "serving.kserve.io/autoscalerClass"
+
+
+def endpoint_objects(inference: Inference, place: Place, version: Version) -> tuple[Manifest, ...]:
+    """The runtime; and with a version of the model the endpoint, which may not be interrupted as a whole."""
+    runtime = _runtime(inference, place)
+    if not version.exists:
+        return (runtime,)
+    scaling = inference.spec.scaling or Scaling()
+    budget = (_budget(inference, place),) if scaling.min > 1 else ()
+    return (runtime, _service(inference, place, version, scaling), *budget)
+
+
+def _runtime(inference: Inference, place: Place) -> Manifest:
+    settings = inference.spec.realtime or Realtime()
+    name = inference.metadata.name
+    args = ["--model", name, "--folder", MODELS, "--port", str(PORT), "--timeout", str(seconds(settings.timeout)), "--max-rows", str(settings.max_rows)]
+    compute = inference.spec.compute
+    threads = compute.cpu if compute is not None and compute.cpu is not None else 1
+    about = {"description": inference.metadata.description, "owner": inference.metadata.owner, "labels": dict(inference.metadata.labels)}
+    env = {**variables(place), "MLX_ABOUT": json.dumps(about, sort_keys=True), "MLX_THREADS": str(threads)}
+    probe = {"httpGet": {"path": "/v2/health/ready", "port": PORT}, "periodSeconds": 5, "failureThreshold": 3}
+    container = {
+        "name": "kserve-container",
+        "image": place.image("runtime"),
+        "command": ["python", "-m", "mlx_runtime.server.container"],
+        "args": args,
+        "env": [{"name": key, "value": value} for key, value in sorted(env.items())],
+        "ports": [{"containerPort": PORT, "name": "http1", "protocol": "TCP"}],
+        "readinessProbe": probe,
+        "livenessProbe": {**probe, "httpGet": {"path": "/v2/health/live", "port": PORT}},
+        "resources": resources(compute),
+        "securityContext": dict(CONTAINER_SECURITY),
+        "volumeMounts": [{"name": "scratch", "mountPath": "/tmp"}],
+    }
+    spec = {
+        "containers": [container],
+        "multiModel": False,
+        "protocolVersions": ["v1", "v2"],
+        "supportedModelFormats": [{"name": "mlx", "version": "1", "autoSelect": False}],
+        "volumes": [{"name": "scratch", "emptyDir": {}}],
+    }
+    return {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ServingRuntime", "metadata": place.metadata(inference, runtime_name(inference)), "spec": spec}
+
+
+def runtime_name(inference: Inference) -> str:
+    """One for each endpoint: its arguments are the endpoint's settings."""
+    return f"mlx-{inference.metadata.name}"
+
+
+def _service(inference: Inference, place: Place, version: Version, scaling: Scaling) -> Manifest:
+    compute = inference.spec.compute
+    metadata = place.metadata(inference, inference.metadata.name)
+    scaled = scaling.max > scaling.min
+    annotations = {**metadata.get("annotations", {}), STANDARD: "Standard", AUTOSCALER: "hpa" if scaled else "none", "mlx.dev/version": version.version}
+    predictor: dict[str, Any] = {
+        "minReplicas": scaling.min,
+        "maxReplicas": scaling.max,
+        **({"scaleMetric": "cpu", "scaleTarget": CPU_TARGET} if scaled else {}),
+        "serviceAccountName": SERVE,
+        "automountServiceAccountToken": False,
+        "securityContext": dict(POD_SECURITY),
+        **placement(place, compute),
+        "model": {
+            "modelFormat": {"name": "mlx", "version": "1"},
+            "protocolVersion": "v2",
+            "runtime": runtime_name(inference),
+            "storageUri": storage_uri(version.artifact),
+            "resources": resources(compute),
+        },
+    }
+    labels = {**metadata["labels"], **place.queue(compute)}
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {**metadata, "labels": labels, "annotations": annotations},
+        "spec": {"predictor": predictor},
+    }
+
+
+def storage_uri(artifact: str) -> str:
+    """As KServe's storage initializer reads it: Azure's has the account in the host."""
+    place, _, query = artifact.partition("?")
+    if not place.startswith("azblob://"):
+        return artifact
+    container, _, path = place.removeprefix("azblob://").partition("/")
+    return f"https://{query.removeprefix('storage_account=')}.blob.core.windows.net/{container}/{path}"
+
+
+def _budget(inference: Inference, place: Place) -> Manifest:
+    chosen = {"matchLabels": {"serving.kserve.io/inferenceservice": inference.metadata.name}}
+    spec = {"minAvailable": 1, "selector": chosen}
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": place.metadata(inference, inference.metadata.name), "spec": spec}
+
+
+def batch_objects(inference: Inference, settings: Batch, place: Place, version: Version) -> tuple[Manifest, ...]:
+    """Nothing runs before there is a version; with another one everything is scored again."""
+    if not version.exists:
+        return ()
+    name = inference.metadata.name
+    content = {
+        "name": name,
+        "model": inference.spec.model,
+        "version": version.wire(),
+        "input": settings.input,
+        "columns": list(settings.columns),
+        "features": inference.spec.features or "",
+        "storage": place.target.storage,
+    }
+    return program_objects(Program(inference, f"batch-{name}", "score", content, inference.spec.compute, settings.schedule), place)

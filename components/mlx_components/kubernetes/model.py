@@ -1,0 +1,52 @@
+"""Model on a cluster: a TrainJob where training is spread over several nodes. One node trains in a run of its pipeline.
+
+Source: Kubeflow Trainer trainer.kubeflow.org/v1alpha1, TrainJob with runtimePatches.
+"""
+
+from typing import Any
+
+from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.pods import POD_SECURITY, TRAIN, placement, resources, variables
+from mlx_components.kubernetes.programs import DIGITS, SKIP_WAIT
+from mlx_specs.model import Model
+
+RUNTIME = "torch-distributed"
+MANAGER = "mlx.dev/apply"
+POD_OF_RUNTIME = "node"
+"""How the runtime names its job and its container."""
+
+
+def is_distributed(model: Model) -> bool:
+    """Whether it trains on several nodes at once."""
+    return model.spec.compute is not None and (model.spec.compute.nodes or 1) > 1
+
+
+def train_job(model: Model, place: Place, fingerprint: str) -> Manifest:
+    """Named by the fingerprint: what has been trained is not trained again."""
+    compute = model.spec.compute
+    assert compute is not None
+    name = model.metadata.name
+    metadata = place.metadata(model, f"train-{name}-{fingerprint[:DIGITS]}")
+    labels = {**metadata["labels"], **place.queue(compute)}
+    asked = resources(compute)
+    trainer = {
+        "numNodes": compute.nodes,
+        "numProcPerNode": compute.gpu or 1,
+        "image": place.image("pipelines"),
+        "command": ["torchrun", "-m", "mlx_pipelines.on_cluster", "--model", name, "--fingerprint", fingerprint],
+        "env": [{"name": key, "value": value} for key, value in sorted(variables(place).items())],
+        "resourcesPerNode": asked,
+    }
+    spec = {"runtimeRef": {"name": RUNTIME, "kind": "ClusterTrainingRuntime"}, "trainer": trainer, "runtimePatches": [_patch(place, model)]}
+    return {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainJob",
+        "metadata": {**metadata, "labels": labels, "annotations": {**metadata.get("annotations", {}), **SKIP_WAIT}},
+        "spec": spec,
+    }
+
+
+def _patch(place: Place, model: Model) -> dict[str, Any]:
+    pod = {"serviceAccountName": TRAIN, "securityContext": dict(POD_SECURITY), **placement(place, model.spec.compute)}
+    template = {"spec": {"template": {"spec": pod}}}
+    return {"manager": MANAGER, "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": [{"name": POD_OF_RUNTIME, "template": template}]}}}}

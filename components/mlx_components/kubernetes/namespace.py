@@ -1,0 +1,83 @@
+"""An environment's namespace, and what every workload in it needs: service accounts with the least they need, network policies, queues."""
+
+from typing import Any
+
+from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.pods import APPLY, RUN, SERVE, SPARK, TRAIN
+from mlx_components.kubernetes.queues import CLUSTER, environment_queues
+
+RBAC = "rbac.authorization.k8s.io"
+EVERYTHING = ["create", "delete", "get", "list", "patch", "update", "watch"]
+LOOK = ["get", "list", "watch"]
+MANAGED = {
+    "": ["configmaps", "persistentvolumeclaims", "serviceaccounts", "services"],
+    "apps": ["deployments", "statefulsets"],
+    "batch": ["cronjobs", "jobs"],
+    "feast.dev": ["featurestores"],
+    "kubeflow.org": ["notebooks", "scheduledworkflows"],
+    "kueue.x-k8s.io": ["localqueues"],
+    "networking.k8s.io": ["networkpolicies"],
+    "pipelines.kubeflow.org": ["pipelines", "pipelineversions"],
+    "policy": ["poddisruptionbudgets"],
+    RBAC: ["rolebindings", "roles"],
+    "serving.kserve.io": ["inferenceservices", "servingruntimes"],
+    "sparkoperator.k8s.io": ["scheduledsparkapplications", "sparkapplications"],
+    "trainer.kubeflow.org": ["trainjobs"],
+}
+"""What an apply makes in the namespace, and so may change there."""
+RULES: dict[str, list[dict[str, Any]]] = {
+    SPARK: [{"apiGroups": [""], "resources": ["configmaps", "persistentvolumeclaims", "pods", "services"], "verbs": [*EVERYTHING, "deletecollection"]}],
+    TRAIN: [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "patch"]}],
+    APPLY: [
+        *({"apiGroups": [group], "resources": names, "verbs": EVERYTHING} for group, names in MANAGED.items()),
+        {"apiGroups": [""], "resources": ["events", "pods", "pods/log"], "verbs": LOOK},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch"]},
+    ],
+}
+"""A driver makes its executors; a pipeline's last step starts the Job that applies; that Job changes what an apply has made."""
+
+
+def namespace(place: Place) -> Manifest:
+    """The environment's own; pods that may do more than they need are not let in."""
+    level = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("audit", "enforce", "warn")}
+    labels = {**place.labels_of("Environment", place.environment), **level, CLUSTER: place.cluster_name}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace, "labels": labels}}
+
+
+def environment_objects(place: Place) -> tuple[Manifest, ...]:
+    """What stands in the namespace before any workload."""
+    return (*_accounts(place), *_network(place), *environment_queues(place))
+
+
+def _accounts(place: Place) -> list[Manifest]:
+    made: list[Manifest] = []
+    for name in (SERVE, RUN, SPARK, TRAIN, APPLY):
+        identity = {"annotations": dict(sorted(place.target.identity.items()))} if place.target.identity else {}
+        made.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**_named(place, name), **identity}, "automountServiceAccountToken": False})
+        if name in RULES:
+            subject = {"kind": "ServiceAccount", "name": name, "namespace": place.namespace}
+            role = {"apiGroup": RBAC, "kind": "Role", "name": name}
+            made.append({"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": _named(place, name), "rules": RULES[name]})
+            made.append({"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": _named(place, name), "roleRef": role, "subjects": [subject]})
+    return made
+
+
+def _network(place: Place) -> list[Manifest]:
+    """Nobody reaches a pod from outside of the namespace, but for endpoints, which the cluster's gateway reaches."""
+    within = [{"podSelector": {}}]
+    anywhere = [{"namespaceSelector": {}}]
+    serving = {"matchExpressions": [{"key": "serving.kserve.io/inferenceservice", "operator": "Exists"}]}
+    return [
+        _policy(place, "mlx-within", {}, within, ()),
+        _policy(place, "mlx-endpoints", serving, anywhere, ({"port": 8080, "protocol": "TCP"},)),
+    ]
+
+
+def _policy(place: Place, name: str, chosen: dict[str, Any], sources: list[dict[str, Any]], ports: tuple[dict[str, Any], ...]) -> Manifest:
+    allowed = {"from": sources, **({"ports": list(ports)} if ports else {})}
+    spec = {"podSelector": chosen, "policyTypes": ["Ingress"], "ingress": [allowed]}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": _named(place, name), "spec": spec}
+
+
+def _named(place: Place, name: str) -> dict[str, Any]:
+    return {"name": name, "namespace": place.namespace, "labels": place.labels_of("Environment", place.environment)}

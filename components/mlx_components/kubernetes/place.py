@@ -1,0 +1,98 @@
+"""Where an environment's objects go, and whose they are: the namespace, the labels, the pools, storage and images."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from mlx_specs.base import Compute, Metadata, Object
+from mlx_specs.cluster import ClusterSpec
+from mlx_specs.environment import KubernetesTarget
+from mlx_specs.pools import selector, taints
+from mlx_specs.resources import digest
+
+Manifest: TypeAlias = dict[str, Any]
+"""One object, as `kubectl apply` takes it."""
+OWNER = "mlx.dev/owner"
+KIND, NAME = "mlx.dev/kind", "mlx.dev/name"
+QUEUE = "kueue.x-k8s.io/queue-name"
+LABEL_LENGTH = 63
+
+
+@dataclass(frozen=True)
+class Place:
+    """One environment on one cluster."""
+
+    project: str
+    environment: str
+    cluster_name: str
+    cluster: ClusterSpec
+    target: KubernetesTarget
+
+    @property
+    def namespace(self) -> str:
+        """The environment's own."""
+        return self.target.namespace
+
+    @property
+    def owner(self) -> str:
+        """The value of the label that says whose an object is: another project or environment never touches it."""
+        return owner(self.project, self.environment)
+
+    @property
+    def has_queues(self) -> bool:
+        """Whether Kueue decides when workloads start."""
+        return "kueue" in self.cluster.add_ons
+
+    def stored(self, *parts: str) -> str:
+        """A place in the environment's storage: ``s3://bucket/prefix/PARTS``."""
+        place, _, query = self.target.storage.partition("?")
+        return "/".join((place, *parts)) + (f"?{query}" if query else "")
+
+    def image(self, name: str) -> str:
+        """An image by its digest: runtime, pipelines or spark."""
+        images = self.target.images
+        known = {"runtime": images.runtime, "pipelines": images.pipelines, "spark": images.spark}[name]
+        return f"{images.registry}/mlx-{name}@{known}"
+
+    def labels(self, obj: Object) -> dict[str, str]:
+        """Of everything that an object of the specs becomes; people's own labels first, so that none of ours is lost."""
+        return {**obj.metadata.labels, **self.labels_of(obj.kind, obj.metadata.name)}  # type: ignore[attr-defined]
+
+    def labels_of(self, kind: str, name: str) -> dict[str, str]:
+        """Ours alone."""
+        return {OWNER: self.owner, KIND: kind, NAME: name, "app.kubernetes.io/managed-by": "mlx"}
+
+    def metadata(self, obj: Object, name: str, **more: Any) -> dict[str, Any]:
+        """The metadata of an object that stands in the namespace."""
+        return {"name": name, "namespace": self.namespace, "labels": self.labels(obj), **_annotated(obj.metadata), **more}
+
+    def queue(self, compute: Compute | None) -> dict[str, str]:
+        """The label that puts a workload into its pool's queue."""
+        return {QUEUE: compute.pool} if self.has_queues and compute is not None and compute.pool is not None else {}
+
+    def node_selector(self, pool: str) -> dict[str, str]:
+        """The labels of the pool's nodes."""
+        return dict(selector(self.cluster, pool))
+
+    def tolerations(self, pool: str) -> list[dict[str, str]]:
+        """What lets a pod onto the pool's nodes."""
+        return [toleration(taint.key, taint.value, taint.effect) for taint in taints(self.cluster, self.cluster.node_pools[pool])]
+
+
+def toleration(key: str, value: str, effect: str) -> dict[str, str]:
+    """Of one taint."""
+    return {"key": key, "operator": "Equal", "value": value, "effect": effect} if value else {"key": key, "operator": "Exists", "effect": effect}
+
+
+def owner(project: str, stack: str) -> str:
+    """PROJECT.STACK as a label's value: what is too long for one keeps its beginning and gets a digest."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", f"{project}.{stack}").strip("._-")
+    return name if len(name) <= LABEL_LENGTH else f"{name[:50].rstrip('._-')}-{digest(name)[:12]}"
+
+
+def _annotated(metadata: Metadata) -> Mapping[str, Any]:
+    """What people say of it, which no label could hold."""
+    said = {"mlx.dev/description": metadata.description, "mlx.dev/contact": metadata.owner}
+    given = {key: value for key, value in said.items() if value}
+    return {"annotations": given} if given else {}

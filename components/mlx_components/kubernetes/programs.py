@@ -1,0 +1,147 @@
+"""A program of ours as a Job, by a schedule as a CronJob, or on several nodes as a Spark application.
+
+What it works on stands beside it in a ConfigMap. Both are named by the digest of what they say: a Job cannot be changed, and what
+has run for one definition never runs again for it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, RUN, SPARK, container, placement, pod, resources, variables
+from mlx_specs.base import Compute, Object
+from mlx_specs.pools import GPU
+from mlx_specs.resources import digest
+
+OBJECT_FOLDER, OBJECT_FILE = "/mlx", "object.json"
+SKIP_WAIT = {"pulumi.com/skipAwait": "true"}
+"""No lock of the state is held while something runs for hours; `mlx status` follows it."""
+TRIES = 3
+SPARK_VERSION = "4.0.0"
+SPARK_API = "sparkoperator.k8s.io/v1beta2"
+DIGITS = 10
+"""Of a digest in a name."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One of ``python -m mlx_runtime.cluster VERB``, with what it is to work on."""
+
+    obj: Object
+    name: str
+    """Of the Job, without its digest: ``dataset-flights``."""
+    verb: str
+    content: Mapping[str, Any]
+    compute: Compute | None
+    schedule: str | None = None
+    image: str = "runtime"
+
+
+def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
+    """Runs once for each content, and by its schedule where it has one."""
+    marked = f"{program.name}-{_digest(program, place)}"
+    spread = program.compute is not None and (program.compute.nodes or 1) > 1
+    configuration = _configuration(program, place, marked)
+    once = _spark(program, place, marked) if spread else _job(program, place, marked)
+    if program.schedule is None:
+        return (configuration, once)
+    return (configuration, once, _scheduled_spark(program, place, marked) if spread else _cron_job(program, place, marked))
+
+
+def _digest(program: Program, place: Place) -> str:
+    """Over everything that a Job may not change."""
+    compute = program.compute.model_dump(mode="json") if program.compute is not None else None
+    pool = [place.node_selector(program.compute.pool), place.tolerations(program.compute.pool)] if program.compute and program.compute.pool else None
+    return digest([program.verb, dict(program.content), compute, pool, place.target.model_dump(mode="json"), program.obj.metadata.labels])[:DIGITS]
+
+
+def _configuration(program: Program, place: Place, name: str) -> Manifest:
+    text = json.dumps(dict(program.content), indent=1, sort_keys=True)
+    metadata = place.metadata(program.obj, name)
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {OBJECT_FILE: text}, "immutable": True}
+
+
+def _metadata(program: Program, place: Place, name: str) -> dict[str, Any]:
+    made = place.metadata(program.obj, name)
+    return {**made, "labels": {**made["labels"], **place.queue(program.compute)}, "annotations": {**made.get("annotations", {}), **SKIP_WAIT}}
+
+
+def _command(program: Program) -> list[str]:
+    return ["python", "-m", "mlx_runtime.cluster", program.verb, f"{OBJECT_FOLDER}/{OBJECT_FILE}"]
+
+
+def _pod_template(program: Program, place: Place, configuration: str) -> dict[str, Any]:
+    mounted = container("mlx", place.image(program.image), _command(program), program.compute, env=variables(place))
+    mounted["volumeMounts"] = [*mounted["volumeMounts"], {"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}]
+    spec = pod(place, [mounted], program.compute, account=RUN)
+    spec["volumes"] = [*spec["volumes"], {"name": "object", "configMap": {"name": configuration}}]
+    return {"metadata": {"labels": place.labels(program.obj)}, "spec": spec}
+
+
+def _job_spec(program: Program, place: Place, configuration: str) -> dict[str, Any]:
+    return {"backoffLimit": TRIES, "template": _pod_template(program, place, configuration)}
+
+
+def _job(program: Program, place: Place, name: str) -> Manifest:
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": _metadata(program, place, name), "spec": _job_spec(program, place, name)}
+
+
+def _cron_job(program: Program, place: Place, configuration: str) -> Manifest:
+    template = {"metadata": {"labels": {**place.labels(program.obj), **place.queue(program.compute)}}, "spec": _job_spec(program, place, configuration)}
+    spec = {
+        "schedule": program.schedule, "timeZone": "Etc/UTC", "concurrencyPolicy": "Forbid", "startingDeadlineSeconds": 3600,
+        "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 3, "jobTemplate": template,
+    }  # fmt: skip
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": _metadata(program, place, program.name), "spec": spec}
+
+
+def _spark(program: Program, place: Place, name: str) -> Manifest:
+    metadata = _metadata(program, place, name)
+    return {"apiVersion": SPARK_API, "kind": "SparkApplication", "metadata": metadata, "spec": _application(program, place, name)}
+
+
+def _scheduled_spark(program: Program, place: Place, configuration: str) -> Manifest:
+    spec = {
+        "schedule": program.schedule, "timeZone": "Etc/UTC", "concurrencyPolicy": "Forbid", "successfulRunHistoryLimit": 3, "failedRunHistoryLimit": 3,
+        "template": _application(program, place, configuration),
+    }  # fmt: skip
+    return {"apiVersion": SPARK_API, "kind": "ScheduledSparkApplication", "metadata": _metadata(program, place, program.name), "spec": spec}
+
+
+def _application(program: Program, place: Place, configuration: str) -> dict[str, Any]:
+    """One driver, and an executor on each node. What the operator's own fields do not say stands in the pods' template."""
+    compute = program.compute
+    assert compute is not None
+    configured = {"name": "object", "configMap": {"name": configuration}}
+    scratch = {"name": "scratch", "emptyDir": {}}
+    mounts = [{"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}, {"name": "scratch", "mountPath": "/tmp"}]
+    role: dict[str, Any] = {
+        "cores": compute.cpu or 1,
+        "memory": _java(resources(compute)["requests"]["memory"]),
+        "env": [{"name": key, "value": value} for key, value in sorted(variables(place).items())],
+        "labels": place.labels(program.obj),
+        "podSecurityContext": dict(POD_SECURITY),
+        "securityContext": dict(CONTAINER_SECURITY),
+        "volumeMounts": mounts,
+        "template": {"spec": {"containers": [], **placement(place, compute)}},
+        **({"gpu": {"name": GPU, "quantity": compute.gpu}} if compute.gpu else {}),
+    }
+    return {
+        "type": "Python",
+        "mode": "cluster",
+        "sparkVersion": SPARK_VERSION,
+        "image": place.image("spark"),
+        "mainApplicationFile": "local:///opt/mlx/spark.py",
+        "arguments": [program.verb, f"{OBJECT_FOLDER}/{OBJECT_FILE}"],
+        "driver": {**role, "serviceAccount": SPARK},
+        "executor": {**role, "instances": compute.nodes or 1},
+        "restartPolicy": {"type": "OnFailure", "onFailureRetries": TRIES, "onFailureRetryInterval": 60, "onSubmissionFailureRetries": TRIES},
+        "volumes": [configured, scratch],
+    }
+
+
+def _java(quantity: str) -> str:
+    """``4Gi`` as the JVM writes it: ``4g``."""
+    return quantity.removesuffix("i").lower()

@@ -1,0 +1,62 @@
+"""mlx:index:TrainingRun: a model version that a cluster is asked to train; submitted and recorded, not waited for."""
+
+from pathlib import Path
+
+from mlx_pipelines.errors import PipelineError
+from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
+from mlx_specs.resources import TrainingRunInputs, TrainingRunOutputs
+
+DIGITS = 16
+
+
+class TrainingRun:
+    """id = fingerprint. Create finds the run of its name or submits it; delete keeps the run and what came of it."""
+
+    def check(self, inputs: Values, workspace: Path) -> Values:
+        """Nothing is filled in."""
+        return TrainingRunInputs.model_validate(inputs).wire()
+
+    def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path) -> Difference:
+        """Another fingerprint is another run; how a run would be submitted matters to the next one only."""
+        if old_inputs.get("fingerprint") != inputs["fingerprint"]:
+            return Difference(("fingerprint",), replaces=("fingerprint",))
+        return Difference(changed_inputs(old_inputs, inputs))
+
+    def planned(self, inputs: Values, old_outputs: Values | None) -> Values:
+        """The server gives the run its id."""
+        same = old_outputs is not None and old_outputs.get("fingerprint") == inputs["fingerprint"]
+        return {**old_outputs, **inputs} if same and old_outputs is not None else dict(inputs)
+
+    def create(self, inputs: Values, workspace: Path, report: Report) -> Created:
+        """Submits the run, unless there is one of this fingerprint."""
+        from mlx_pipelines.kfp_api import submit
+
+        asked = TrainingRunInputs.model_validate(inputs)
+        try:
+            run_id = submit(asked.run, run_name(asked.model, asked.fingerprint))
+        except PipelineError as error:
+            raise ResourceError(f"model {asked.model!r}: {error}", hint=error.hint) from error
+        report(f"submitted as run {run_id}")
+        return Created(asked.fingerprint, TrainingRunOutputs(**dict(asked), run_id=run_id).wire())
+
+    def read(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> Values | None:
+        """The server knows the run, or it is gone and will be submitted again."""
+        from mlx_pipelines.kfp_api import state
+
+        known = TrainingRunOutputs.model_validate(outputs)
+        try:
+            return outputs if state(known.run, known.run_id) is not None else None
+        except PipelineError as error:
+            raise ResourceError(f"model {known.model!r}: {error}", hint=error.hint) from error
+
+    def update(self, id: str, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path, report: Report) -> Values:
+        """Only records."""
+        return {**old_outputs, **inputs}
+
+    def delete(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> None:
+        """Runs and versions only grow."""
+
+
+def run_name(model: str, fingerprint: str) -> str:
+    """Under which a run is found again."""
+    return f"{model}-{fingerprint[:DIGITS]}"

@@ -1,0 +1,58 @@
+"""A look at a live cluster before anything is planned: can it be reached, are its add-ons there, what do its nodes offer.
+
+Enters: how to reach it. Leaves: frozen values, or one ``UserError`` that says what is wrong and what to do. Reads only.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from mlx_kubernetes.client import Client
+from mlx_kubernetes.connection import connection
+from mlx_kubernetes.errors import KubernetesError
+from mlx_specs.cluster import Cluster
+from mlx_stacks.add_ons import FoundAddOn, problems, verify
+from mlx_stacks.errors import UserError
+
+Node = Mapping[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What there is."""
+
+    add_ons: tuple[FoundAddOn, ...]
+    nodes: tuple[Node, ...]
+    """As the API gives them."""
+
+
+def look(cluster: Cluster, kubeconfig: str, context: str) -> Looked:
+    """Raises ``UserError`` for a cluster that cannot be reached or read, and for add-ons that should be there and are not."""
+
+    def ask() -> Looked:
+        client = Client(connection(kubeconfig, context))
+        found = verify(client, cluster.spec.add_ons)
+        return Looked(found, nodes(client))
+
+    looked = asked(ask)
+    missing = problems(cluster.metadata.name, [one for one in looked.add_ons if one.wanted == "verify"])
+    if missing:
+        raise UserError("\n".join(missing))
+    return looked
+
+
+def nodes(client: Client) -> tuple[Node, ...]:
+    """The cluster's nodes."""
+    answer = client.get("/api/v1/nodes")
+    if not answer.ok:
+        raise KubernetesError(f"the cluster's nodes cannot be listed: {answer.message}", hint="ask for the right to list nodes: capacity is checked by them")
+    return tuple(cast("Sequence[Node]", answer.body.get("items") or ()))
+
+
+def asked(ask: Callable[[], T]) -> T:
+    """What a question to a cluster gives; what went wrong as one line and one hint."""
+    try:
+        return ask()
+    except KubernetesError as error:
+        raise UserError(str(error).removesuffix(f"\n  hint: {error.hint}"), hint=error.hint) from error

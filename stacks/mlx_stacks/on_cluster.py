@@ -1,0 +1,284 @@
+"""An environment on a cluster: what its objects become there, as plain manifests and as a Pulumi program around the same ones.
+
+Enters: an opened workspace. Leaves: a program, or manifests for `mlx render`. What decides about objects and is not in the specs (the
+cluster's outputs, the registry's aliases, compiled pipelines) is looked up once, before, and reads only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import pulumi
+
+from mlx_components.dataset import definition
+from mlx_components.declared import DeclaredComponent
+from mlx_components.kubernetes.dataset import dataset_objects
+from mlx_components.kubernetes.declare import ClusterProvider
+from mlx_components.kubernetes.feature_store import feature_store_objects
+from mlx_components.kubernetes.inference import batch_objects, endpoint_objects
+from mlx_components.kubernetes.model import is_distributed, train_job
+from mlx_components.kubernetes.namespace import environment_objects, namespace
+from mlx_components.kubernetes.notebook import notebook_objects
+from mlx_components.kubernetes.pipeline import pipeline_object, version_object
+from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.pods import TRAIN
+from mlx_components.model import ALIAS, version_inputs
+from mlx_components.on_cluster import OnClusterComponent, TrainedOnClusterComponent
+from mlx_engine.host import Program, Stack
+from mlx_engine.stack_outputs import stack_outputs
+from mlx_kubernetes.client import Client
+from mlx_kubernetes.connection import connection
+from mlx_pipelines.code import code_digest
+from mlx_pipelines.compile import pipeline_parameters
+from mlx_pipelines.contract import arguments_for, offered
+from mlx_pipelines.registry_rest import champion
+from mlx_specs.cluster import Cluster, ClusterSpec
+from mlx_specs.dataset import Dataset
+from mlx_specs.environment import Environment, KubernetesTarget
+from mlx_specs.feature_store import FeatureStore
+from mlx_specs.graph import Graph, Node
+from mlx_specs.inference import Inference
+from mlx_specs.layout import Layout
+from mlx_specs.model import Model
+from mlx_specs.monitor import Monitor
+from mlx_specs.notebook import Notebook
+from mlx_specs.pipeline import Pipeline
+from mlx_specs.resources import About, PipelineRun, PreparedData, RecurringRunInputs, TrainingRunInputs, Version, digest, fingerprint
+from mlx_specs.support import deferral
+from mlx_stacks.cluster_look import asked, nodes
+from mlx_stacks.compiled import compiled
+from mlx_stacks.errors import UserError
+from mlx_stacks.node_capacity import unfit
+from mlx_stacks.workspace import Workspace, stack_of_cluster
+
+
+@dataclass(frozen=True)
+class Connected:
+    """How to reach the cluster: what its own stack has exported."""
+
+    kubeconfig: str
+    context: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What decides about objects besides the specs."""
+
+    champions: Mapping[str, Version]
+    """By the model's name; the empty version where no version has passed its gates."""
+    pipelines: Mapping[str, Mapping[str, Any]]
+    """The compiled ones by name."""
+    fingerprints: Mapping[str, str]
+    """What each model's next version is asked to be made of."""
+
+
+def program_on_cluster(workspace: Workspace) -> Program:
+    """Looks up what is to be known, and declares everything; an object that cannot run there yet is recorded with the reason."""
+    place, connected = place_of(workspace), connect(workspace)
+    refuse_what_does_not_fit(workspace, connected)
+    found = look_up(workspace)
+
+    def declare() -> None:
+        provider = ClusterProvider(connected.kubeconfig, connected.context, place.namespace)
+        home = _environment(workspace.environment, place, provider)
+        versions: dict[str, OnClusterComponent] = {}
+        for node in workspace.graph.objects:
+            _declare(node, workspace.graph, place, found, provider, home, versions)
+
+    return declare
+
+
+def manifests(workspace: Workspace) -> tuple[Manifest, ...]:
+    """Everything in the order in which it can be applied."""
+    place, found = place_of(workspace), look_up(workspace)
+    made = [namespace(place), *environment_objects(place)]
+    for node in workspace.graph.objects:
+        made += [] if deferral(node.object, "kubernetes") else objects_of(node, workspace.graph, place, found)
+    return tuple(made)
+
+
+def place_of(workspace: Workspace) -> Place:
+    """Where the environment's objects go."""
+    target = workspace.environment.spec.target
+    assert isinstance(target, KubernetesTarget)
+    return Place(workspace.project, workspace.name, target.cluster, cluster_of(workspace).spec, target)
+
+
+def cluster_of(workspace: Workspace) -> Cluster:
+    """The cluster that the environment is on."""
+    target = workspace.environment.spec.target
+    assert isinstance(target, KubernetesTarget)
+    node = workspace.graph.get(f"Cluster/{target.cluster}")
+    assert node is not None and isinstance(node.object, Cluster), "said by the_cluster_exists"
+    return node.object
+
+
+def connect(workspace: Workspace) -> Connected:
+    """By what the cluster's own stack has exported; raises ``UserError`` where that was never applied."""
+    cluster = cluster_of(workspace)
+    stack: Stack = stack_of_cluster(workspace.root, workspace.project, cluster)
+    outputs = stack_outputs(stack)
+    name = cluster.metadata.name
+    if outputs is None:
+        raise UserError(f"Cluster '{name}' has not been applied: its queues and add-ons are not there", hint=f"apply it first: mlx apply --cluster {name}")
+    return Connected(_kubeconfig(workspace, cluster.spec, str(outputs.get("kubeconfig") or "")), str(outputs.get("context") or ""))
+
+
+def _kubeconfig(workspace: Workspace, spec: ClusterSpec, exported: str) -> str:
+    """The file of an existing cluster stands where the workspace says, which is another place for everybody."""
+    return str(workspace.root / spec.kubeconfig) if spec.kubeconfig else exported
+
+
+def refuse_what_does_not_fit(workspace: Workspace, connected: Connected) -> None:
+    """What no node can hold, by the real nodes of an existing cluster; those of a cloud are known from the machine tables."""
+    cluster = cluster_of(workspace)
+    there = asked(lambda: nodes(Client(connection(connected.kubeconfig, connected.context))))
+    if cluster.spec.provider != "existing":
+        return
+    found = unfit(workspace.graph, workspace.environment, cluster.spec, there)
+    if any(one.severity == "error" for one in found):
+        raise UserError("the cluster's nodes cannot hold what the specs ask for", diagnostics=found)
+
+
+def look_up(workspace: Workspace) -> Found:
+    """Asks the registry, compiles pipelines, and digests code; raises ``PipelineError``."""
+    graph, target = workspace.graph, workspace.environment.spec.target
+    assert isinstance(target, KubernetesTarget)
+    wanted = {node.object.spec.model.partition("@")[0] for node in graph.objects if isinstance(node.object, Inference)}
+    names = sorted(wanted | {node.object.metadata.name for node in graph.of_kind("Model")})
+    pipelines = {node.object.metadata.name: compiled(node.object.spec, workspace.root) for node in graph.objects if isinstance(node.object, Pipeline)}
+    fingerprints = {node.object.metadata.name: _fingerprint(node.object, workspace) for node in graph.objects if isinstance(node.object, Model)}
+    return Found({name: champion(target.mlflow, name, ALIAS) for name in names}, pipelines, fingerprints)
+
+
+def _fingerprint(model: Model, workspace: Workspace) -> str:
+    pipeline = _pipeline(model, workspace.graph)
+    data = PreparedData(name=model.spec.data, digest=definition_digest(model.spec.data, workspace.graph), path="")
+    inputs = version_inputs(model, pipeline.spec, data, About(), home="")
+    code = code_digest(inputs.entry, workspace.root, *inputs.algorithms)
+    features = _feature_definitions(model, workspace.graph)
+    return digest([fingerprint(inputs.model_copy(update={"code_digest": code})), features])
+
+
+def _pipeline(model: Model, graph: Graph) -> Pipeline:
+    node = graph.get(f"Pipeline/{model.spec.pipeline}")
+    assert node is not None and isinstance(node.object, Pipeline)
+    return node.object
+
+
+def definition_digest(name: str, graph: Graph) -> str:
+    """Of a dataset and of all that it reads: its rows may not have been prepared yet."""
+    node = graph.get(f"Dataset/{name}")
+    assert node is not None and isinstance(node.object, Dataset)
+    return digest([definition(node.object.spec), [definition_digest(each, graph) for each in node.object.spec.inputs]])
+
+
+def _feature_definitions(model: Model, graph: Graph) -> Any:
+    """The stores that the model's features come from."""
+    node = graph.get(f"Model/{model.metadata.name}")
+    stores = [graph.get(id) for id in (node.references if node is not None else ()) if id.startswith("FeatureStore/")]
+    return [each.object.spec.model_dump(mode="json") for each in stores if each is not None]
+
+
+def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence[Manifest]:
+    """What one object becomes."""
+    match node.object:
+        case Dataset() as dataset:
+            return dataset_objects(dataset, place, definition_digest(dataset.metadata.name, graph))
+        case FeatureStore() as store:
+            return feature_store_objects(store, place)
+        case Pipeline() as pipeline:
+            return (pipeline_object(pipeline, place), _version(pipeline, place, found))
+        case Model() as model:
+            return (train_job(model, place, found.fingerprints[model.metadata.name]),) if is_distributed(model) else ()
+        case Inference() as inference:
+            return _inference(inference, place, found)
+        case Notebook() as notebook:
+            return notebook_objects(notebook, place)
+        case Environment() | Cluster() | Monitor():
+            return ()
+        case _:
+            assert_never(node.object)
+
+
+def _version(pipeline: Pipeline, place: Place, found: Found) -> Manifest:
+    ir = found.pipelines[pipeline.metadata.name]
+    described = version_object(pipeline, place, ir, "0" * 64)
+    return version_object(pipeline, place, ir, digest(described["spec"]))
+
+
+def _inference(inference: Inference, place: Place, found: Found) -> Sequence[Manifest]:
+    version = found.champions[inference.spec.model.partition("@")[0]]
+    if inference.spec.mode == "realtime":
+        return endpoint_objects(inference, place, version)
+    assert inference.spec.batch is not None, "streams are deferred"
+    return batch_objects(inference, inference.spec.batch, place, version)
+
+
+def _environment(environment: Environment, place: Place, provider: ClusterProvider) -> OnClusterComponent:
+    """The namespace before what stands in it."""
+    component = OnClusterComponent(environment, "Environment", (namespace(place),), provider, protect=environment.spec.protect)
+    component.more(environment_objects(place))
+    component.register_outputs({"namespace": place.namespace})
+    return component
+
+
+def _declare(
+    node: Node,
+    graph: Graph,
+    place: Place,
+    found: Found,
+    provider: ClusterProvider,
+    home: OnClusterComponent,
+    versions: dict[str, OnClusterComponent],
+) -> None:
+    made = node.object
+    if isinstance(made, Environment | Cluster):
+        return
+    reason = deferral(made, "kubernetes")
+    if reason is not None:
+        DeclaredComponent(made, made.kind, reason)
+        return
+    objects = objects_of(node, graph, place, found)
+    if isinstance(made, Model):
+        _declare_model(made, objects, graph, place, found, provider, [*home.objects, *versions[made.spec.pipeline].objects])
+        return
+    component = OnClusterComponent(made, made.kind, objects, provider, after=home.objects, outputs={}, waits_for=_waits_for(made, objects))
+    if isinstance(made, Pipeline):
+        versions[made.metadata.name] = component
+
+
+def _waits_for(made: Any, objects: Sequence[Manifest]) -> str:
+    """The model that an endpoint or a batch run waits for, where nothing runs it yet."""
+    waits = isinstance(made, Inference) and all(one["kind"] == "ServingRuntime" for one in objects)
+    return made.spec.model if waits else ""
+
+
+def _declare_model(
+    model: Model, objects: Sequence[Manifest], graph: Graph, place: Place, found: Found, provider: ClusterProvider, after: Sequence[pulumi.Resource]
+) -> None:
+    name, version = model.metadata.name, _version(_pipeline(model, graph), place, found)
+    submitted = PipelineRun(
+        api=place.target.pipelines,
+        namespace=place.namespace,
+        pipeline=model.spec.pipeline,
+        pipeline_version=version["metadata"]["name"],
+        service_account=TRAIN,
+        arguments=_arguments(model, graph, place, found),
+    )
+    run = None if is_distributed(model) else TrainingRunInputs(model=name, fingerprint=found.fingerprints[name], run=submitted)
+    schedule = model.spec.retraining.schedule if model.spec.retraining is not None else None
+    recurring = RecurringRunInputs(model=name, schedule=schedule, run=submitted) if schedule else None
+    TrainedOnClusterComponent(model, objects, provider, run=run, recurring=recurring, version=found.champions[name].wire(), after=after)
+
+
+def _arguments(model: Model, graph: Graph, place: Place, found: Found) -> dict[str, Any]:
+    """What the pipeline's function takes of what mlx offers, and its own arguments."""
+    pipeline, source = _pipeline(model, graph), graph.get(f"Dataset/{model.spec.data}")
+    assert source is not None and isinstance(source.object, Dataset)
+    known = definition_digest(model.spec.data, graph)
+    path = place.stored("datasets", model.spec.data, known, "data.parquet")
+    data = PreparedData(name=model.spec.data, digest=known, path=path, keys=list(source.object.spec.keys), event_time=source.object.spec.event_time)
+    inputs = version_inputs(model, pipeline.spec, data, About(), home=Layout(place.environment).home)
+    values = offered(inputs.model_copy(update={"fingerprint": found.fingerprints[model.metadata.name]}), model.spec.features or [])
+    return arguments_for(pipeline_parameters(dict(found.pipelines[model.spec.pipeline])), values, pipeline.spec.arguments)

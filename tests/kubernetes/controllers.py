@@ -1,0 +1,169 @@
+"""Stand-ins for the controllers of KServe, Kueue, the Spark operator, Feast, Trainer and Notebooks: mocks, for none of them can be had here.
+
+Each looks at the objects of its kind on the real API server, makes the pods that the real one would make of them (a Deployment, a
+Job, a StatefulSet, owned, so that they go with their owner), and writes the status that says ready. Scheduling, placement,
+quotas of pods and garbage collection are then the real ones.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from control_plane import ControlPlane
+
+LOOK = 0.2
+"""Seconds between two looks at all kinds."""
+SERVED = {"app.kubernetes.io/created-by": "stand-in"}
+Object = dict[str, Any]
+
+
+@contextmanager
+def controllers(plane: ControlPlane) -> Iterator["Controllers"]:
+    """They run while the block does."""
+    running = Controllers(plane)
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    try:
+        yield running
+    finally:
+        running.stopped.set()
+        thread.join()
+
+
+class Controllers:
+    """One loop over all kinds that are defined."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane = plane
+        self.stopped = threading.Event()
+        self.failed: list[str] = []
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers = plane.session.headers
+        self._session.verify = plane.session.verify
+        self._session.cert = plane.session.cert
+
+    def run(self) -> None:
+        while not self.stopped.wait(LOOK):
+            for path, act in KINDS.items():
+                for item in self._get(f"/apis/{path}").get("items", ()):
+                    try:
+                        act(self, path, item)
+                    except requests.HTTPError as error:
+                        self.failed.append(f"{path}: {error.response.text}")
+
+    def make(self, owner: Object, path: str, made: Object) -> Object:
+        """The object, owned by the one that it is made for; its live state."""
+        metadata = owner["metadata"]
+        reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"], "controller": True}
+        made["metadata"] |= {"namespace": metadata["namespace"], "ownerReferences": [reference]}
+        at = f"/apis/{path.replace('NAMESPACE', metadata['namespace'])}/{made['metadata']['name']}"
+        answer = self._session.patch(
+            self.plane.url + at,
+            json=made,
+            params={"fieldManager": "stand-in", "force": "true"},
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def say(self, path: str, item: Object, status: Mapping[str, Any]) -> None:
+        """Writes the status, where it says something else."""
+        if {key: (item.get("status") or {}).get(key) for key in status} == dict(status):
+            return
+        group, _, plural = path.rpartition("/")
+        space = f"namespaces/{item['metadata']['namespace']}/" if item["metadata"].get("namespace") else ""
+        self._session.patch(
+            f"{self.plane.url}/apis/{group}/{space}{plural}/{item['metadata']['name']}/status",
+            json={"status": dict(status)},
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
+
+    def _get(self, at: str) -> Object:
+        answer = self._session.get(self.plane.url + at)
+        return answer.json() if answer.ok else {}
+
+
+def condition(item: Object, type: str, *, observed: bool = True) -> dict[str, Any]:
+    """A condition that is true, of this generation of the object."""
+    of = {"observedGeneration": item["metadata"]["generation"]} if observed else {}
+    return {"type": type, "status": "True", "reason": "StandIn", "message": "", "lastTransitionTime": item["metadata"]["creationTimestamp"], **of}
+
+
+def queue(self: Controllers, path: str, item: Object) -> None:
+    self.say(path, item, {"conditions": [condition(item, "Active")]})
+
+
+def inference_service(self: Controllers, path: str, item: Object) -> None:
+    """A Deployment with the runtime's container, as KServe merges it in Standard mode."""
+    name, space = item["metadata"]["name"], item["metadata"]["namespace"]
+    predictor = item["spec"]["predictor"]
+    runtime = self._get(f"/apis/serving.kserve.io/v1alpha1/namespaces/{space}/servingruntimes/{predictor['model']['runtime']}")
+    if not runtime:
+        return
+    (container,) = runtime["spec"]["containers"]
+    container = {**container, "resources": predictor["model"].get("resources", {})}
+    labels = {**SERVED, **item["metadata"].get("labels", {}), "serving.kserve.io/inferenceservice": name, "app": f"isvc.{name}-predictor"}
+    placed = {key: predictor[key] for key in ("nodeSelector", "tolerations", "serviceAccountName", "securityContext") if key in predictor}
+    pod = {**placed, "containers": [container], "volumes": runtime["spec"].get("volumes", [])}
+    made = self.make(item, "apps/v1/namespaces/NAMESPACE/deployments", deployment(f"{name}-predictor", labels, pod, predictor.get("minReplicas", 1)))
+    wanted = int(made["spec"]["replicas"])
+    if int((made.get("status") or {}).get("availableReplicas") or 0) >= wanted:
+        conditions = [condition(item, type, observed=False) for type in ("PredictorReady", "Ready")]
+        self.say(path, item, {"observedGeneration": item["metadata"]["generation"], "conditions": conditions, "url": f"http://{name}-{space}.example.com"})
+
+
+def feature_store(self: Controllers, path: str, item: Object) -> None:
+    self.say(path, item, {"conditions": [condition(item, "Ready")]})
+
+
+def spark_application(self: Controllers, path: str, item: Object) -> None:
+    """The driver as a Job: its executors are made by the driver itself."""
+    spec = item["spec"]
+    driver = spec["driver"]
+    container = {"name": "spark-kubernetes-driver", "image": spec["image"], "resources": {"requests": {"cpu": str(driver["cores"]), "memory": "1Gi"}}}
+    template = driver.get("template", {}).get("spec", {})
+    self.make(item, "batch/v1/namespaces/NAMESPACE/jobs", job(f"{item['metadata']['name']}-driver", {**template, "containers": [container]}, driver))
+    self.say(path, item, {"applicationState": {"state": "COMPLETED"}})
+
+
+def train_job(self: Controllers, path: str, item: Object) -> None:
+    self.say(path, item, {"conditions": [condition(item, "Complete", observed=False)]})
+
+
+def notebook(self: Controllers, path: str, item: Object) -> None:
+    name = item["metadata"]["name"]
+    labels = {**SERVED, "notebook-name": name}
+    made = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "labels": labels}}
+    spec = {"serviceName": name, "replicas": 1, "selector": {"matchLabels": {"notebook-name": name}}}
+    template = {"metadata": {"labels": labels}, "spec": item["spec"]["template"]["spec"]}
+    live = self.make(item, "apps/v1/namespaces/NAMESPACE/statefulsets", {**made, "spec": {**spec, "template": template}})
+    self.say(path, item, {"readyReplicas": int((live.get("status") or {}).get("readyReplicas") or 0)})
+
+
+def deployment(name: str, labels: Mapping[str, str], pod: Mapping[str, Any], replicas: int) -> Object:
+    template = {"metadata": {"labels": dict(labels)}, "spec": dict(pod)}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": labels["app"]}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": dict(labels)}, "spec": spec}
+
+
+def job(name: str, pod: Mapping[str, Any], driver: Mapping[str, Any]) -> Object:
+    labels = {**SERVED, **driver.get("labels", {})}
+    spec = {**pod, "restartPolicy": "Never", "serviceAccountName": driver["serviceAccount"], "securityContext": driver["podSecurityContext"]}
+    for container in spec["containers"]:
+        container["securityContext"] = driver["securityContext"]
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "labels": labels}, "spec": {"template": template}}
+
+
+KINDS: Mapping[str, Callable[[Controllers, str, Object], None]] = {
+    "kueue.x-k8s.io/v1beta2/clusterqueues": queue,
+    "kueue.x-k8s.io/v1beta2/localqueues": queue,
+    "serving.kserve.io/v1beta1/inferenceservices": inference_service,
+    "feast.dev/v1/featurestores": feature_store,
+    "sparkoperator.k8s.io/v1beta2/sparkapplications": spark_application,
+    "trainer.kubeflow.org/v1alpha1/trainjobs": train_job,
+    "kubeflow.org/v1/notebooks": notebook,
+}
