@@ -83,10 +83,23 @@ def _way_out(tidy: Object, finalizers: list[str]) -> str:
 
 def _cause(cluster: Cluster, made: Mapping[str, Any]) -> str:
     """What its pods say, by one list."""
-    selector = ((made.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-    if made.get("kind") not in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job") or not selector:
+    chosen = _selector(made)
+    if not chosen:
         return ""
     path = f"/api/v1/namespaces/{made['metadata']['namespace']}/pods"
-    answer = cluster.client.get(path, labelSelector=",".join(f"{key}={value}" for key, value in sorted(selector.items())))
+    answer = cluster.client.get(path, labelSelector=",".join(f"{key}={value}" for key, value in sorted(chosen.items())))
     causes = [pod_cause(pod) for pod in answer.body.get("items") or []] if answer.ok else []
     return next((cause for cause in causes if cause), "")
+
+
+def _selector(made: Mapping[str, Any]) -> Mapping[str, str]:
+    """The labels of its pods; none where it has no pods, or nobody says which."""
+    kind = str(made.get("kind"))
+    if kind in PODS_OF:
+        return {PODS_OF[kind]: str(made["metadata"]["name"])}
+    return ((made.get("spec") or {}).get("selector") or {}).get("matchLabels") or {} if kind in SELECTING else {}
+
+
+SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
+PODS_OF = {"InferenceService": "serving.kserve.io/inferenceservice", "Notebook": "notebook-name"}
+"""The label by which a controller marks the pods that it makes for an object."""

@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
+import time
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +15,12 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from built_tools import NoTool
+from built_tools import NoTool, free_port
 from cluster_stacks import ClusterStack
 from control_plane import ControlPlane, binaries, control_plane
+from controllers import controllers
+from flights_on_cluster import OnCluster, add_pools, write_workspace
+from kfp_stand_in import pipelines_api
 
 CRDS = "MLX_TEST_CRDS"
 """The variable that names a folder with the definitions of the projects whose objects are written."""
@@ -55,3 +62,43 @@ def stack(plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -
     if request.param == "cli" and shutil.which("pulumi") is None:
         pytest.skip("needs the pulumi CLI on PATH")
     return ClusterStack(tmp_path, plane.kubeconfig(), by_cli=request.param == "cli")
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real MLflow server: the registry of environments on the cluster."""
+    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    log = (folder / "log").open("w")
+    store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")]
+    process = subprocess.Popen([*command, *store], cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    """Asks until it answers; a process that ends before has its log."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"{process.args} ended with {process.returncode}"
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"{url} has not answered")
+
+
+@pytest.fixture(scope="session")
+def flights(plane: ControlPlane, definitions: None, mlflow: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCluster]:
+    """The reference workspace on this cluster, whose stack is applied; its environments are not."""
+    with controllers(plane) as running, pipelines_api(plane) as pipelines:
+        add_pools(plane)
+        on_cluster = OnCluster(write_workspace(tmp_path_factory.mktemp("flights"), mlflow, pipelines.url), plane, pipelines)
+        on_cluster.mlx("apply", "--cluster", "main", "--yes")
+        yield on_cluster
+        assert running.failed == []

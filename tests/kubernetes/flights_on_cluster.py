@@ -25,15 +25,16 @@ POOLS = {
     },
 }  # fmt: skip
 OVERRIDES = {
-    "Dataset/flights": {"spec": {"compute": {"cpu": 2, "memory": "16Gi", "pool": "memory"}, "schedule": "0 3 * * *"}},
-    "Dataset/weather": {"spec": {"compute": {"cpu": 1, "memory": "2Gi", "nodes": 2, "pool": "memory"}}},
-    "Model/delay": {"spec": {"retraining": {"schedule": "0 4 * * 1"}}},
-    "Pipeline/tabular": {"spec": {"steps": {"train": {"compute": {"cpu": 2, "memory": "8Gi", "gpu": 1, "pool": "gpu"}}}}},
-    "Model/minutes": {"spec": {"compute": {"cpu": 1, "memory": "4Gi", "gpu": 1, "nodes": 2, "pool": "gpu"}}},
-    "Inference/delay-api": {"spec": {"compute": {"cpu": 1, "memory": "2Gi", "pool": "general"}, "scaling": {"min": 2, "max": 4}}},
-    "Inference/delay-nightly": {"spec": {"compute": {"cpu": 1, "memory": "4Gi", "pool": "memory"}, "batch": {"schedule": "0 5 * * *"}}},
+    "Dataset/flights": {"compute": {"cpu": 2, "memory": "16Gi", "pool": "memory"}, "schedule": "0 3 * * *"},
+    "Dataset/weather": {"compute": {"cpu": 1, "memory": "2Gi", "nodes": 2, "pool": "memory"}},
+    "Model/delay": {"retraining": {"schedule": "0 4 * * 1"}},
+    "Pipeline/tabular": {"steps": {"train": {"compute": {"cpu": 2, "memory": "8Gi", "gpu": 1, "pool": "gpu"}}}},
+    "Model/minutes": {"compute": {"cpu": 1, "memory": "4Gi", "gpu": 1, "nodes": 2, "pool": "gpu"}},
+    "Inference/delay-api": {"compute": {"cpu": 1, "memory": "2Gi", "pool": "general"}, "scaling": {"min": 2, "max": 4}},
+    "Inference/delay-nightly": {"compute": {"cpu": 1, "memory": "4Gi", "pool": "memory"}, "batch": {"schedule": "0 5 * * *"}},
     "FeatureStore/flights": {
-        "spec": {"onlineStore": {"type": "redis", "connection": {"name": "redis", "key": "redis"}}, "materialization": {"schedule": "0 * * * *"}}
+        "onlineStore": {"type": "redis", "connection": {"name": "redis", "key": "redis"}},
+        "materialization": {"schedule": "0 * * * *"},
     },
 }
 """What the environment says and nothing else does: where things run, how much they ask for, and when."""
@@ -43,6 +44,8 @@ EXPLORE = {
 }  # fmt: skip
 CONTROLLERS = {"kserve": "kserve-controller-manager", "kueue-system": "kueue-controller-manager"}
 """What an add-on is known by: one Deployment each, which KWOK runs."""
+VOLUMES = 60
+"""Of notebooks: one that was released is not bound again."""
 POOL_OF = {"dataset-flights": "memory", "dataset-weather": "memory", "delay-api": "general", "batch-delay-nightly": "memory", "explore": "gpu"}
 """By the beginning of a pod's name."""
 
@@ -97,6 +100,9 @@ def add_pools(plane: ControlPlane) -> None:
     plane.add_node("general-1", {"cpu": "8", "memory": "32Gi"}, labels={"pool": "general"})
     plane.add_node("memory-1", {"cpu": "8", "memory": "128Gi"}, labels={"pool": "memory"})
     plane.add_node("gpu-1", {"cpu": "8", "memory": "64Gi", "nvidia.com/gpu": "2"}, labels={"pool": "gpu"}, taints=[GPU_TAINT])
+    for number in range(VOLUMES):
+        spec = {"capacity": {"storage": "20Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": f"/volumes/{number}"}}
+        plane.request("POST", "/api/v1/persistentvolumes", {"metadata": {"name": f"volume-{number}"}, "spec": spec})
     for space, name in CONTROLLERS.items():
         plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": space}})
         template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "manager", "image": f"{name}:v0.20.0"}]}}

@@ -1,0 +1,185 @@
+"""The reference workspace on a real API server, with the projects' real definitions: a CPU pool, a memory pool and a tainted GPU pool.
+
+No cheaper engine can say whether an object is accepted, where its pods land, or what a controller changes. The controllers of
+KServe, Kueue, Spark, Feast, Trainer and Notebooks and the API of KFP are stand-ins, named so.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flights_on_cluster import POOL_OF, OnCluster, make_champion
+
+MERGE = "application/merge-patch+json"
+OWNED = "mlx.dev/owner"
+
+
+@pytest.fixture(scope="module")
+def dev(flights: OnCluster, mlflow: str) -> Iterator[OnCluster]:
+    """The environment dev, applied; its model delay has a champion."""
+    make_champion(mlflow, "delay", "s3://lake/dev")
+    flights.mlx("apply", "--env", "dev", "--yes")
+    yield flights
+    flights.mlx("destroy", "--env", "dev", "--yes")
+
+
+def test_a_plan_after_an_apply_is_empty_for_the_cluster_and_the_environment(dev: OnCluster) -> None:
+    assert dev.plan("dev") == {}
+    said = dev.mlx("plan", "--cluster", "main", "-o", "json").json
+    assert [item["action"] for item in said["objects"]] == ["same"]
+
+
+def test_every_kind_becomes_what_the_design_says(dev: OnCluster) -> None:
+    found = {
+        "sparkoperator.k8s.io/v1beta2": ("sparkapplications", ["dataset-weather"]),
+        "feast.dev/v1": ("featurestores", ["flights"]),
+        "pipelines.kubeflow.org/v2beta1": ("pipelineversions", ["tabular"]),
+        "trainer.kubeflow.org/v1alpha1": ("trainjobs", ["train-minutes"]),
+        "serving.kserve.io/v1beta1": ("inferenceservices", ["delay-api"]),
+        "kubeflow.org/v1": ("notebooks", ["explore"]),
+    }
+    for version, (plural, names) in found.items():
+        there = [item["metadata"]["name"] for item in dev.objects(f"/apis/{version}/namespaces/delays-dev/{plural}")]
+        assert [any(one.startswith(name) for one in there) for name in names] == [True] * len(names), (plural, there)
+    schedules = {item["metadata"]["name"]: item["spec"]["schedule"] for item in dev.objects("/apis/batch/v1/namespaces/delays-dev/cronjobs")}
+    assert schedules == {"batch-delay-nightly": "0 5 * * *", "dataset-flights": "0 3 * * *", "features-flights": "0 * * * *"}
+    assert sorted(run["display_name"].rpartition("-")[0] for run in dev.pipelines.runs) == ["delay", "delay-checkin"]
+    assert [(item["display_name"], item["trigger"]["cron_schedule"]["cron"]) for item in dev.pipelines.live] == [("delay", "0 0 4 * * 1")]
+
+
+def test_pods_land_on_the_pool_they_name_and_on_no_other(dev: OnCluster) -> None:
+    def placed() -> dict[str, set[str]]:
+        pods = dev.objects("/api/v1/namespaces/delays-dev/pods")
+        return {name: {pod["spec"].get("nodeName", "") for pod in pods if pod["metadata"]["name"].startswith(name)} for name in POOL_OF}
+
+    wanted = {name: {f"{pool}-1"} for name, pool in POOL_OF.items()}
+    assert dev.plane.until(lambda: placed() == wanted or None, f"pods on their pools: {placed()}")
+    on_gpu = [pod["metadata"]["name"] for pod in dev.objects("/api/v1/pods") if pod["spec"].get("nodeName") == "gpu-1"]
+    assert [name for name in on_gpu if not name.startswith("explore")] == []
+
+
+def test_pods_pass_the_restricted_security_level(dev: OnCluster) -> None:
+    space = dev.plane.request("GET", "/api/v1/namespaces/delays-dev")
+    assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    refused = [event for event in dev.objects("/api/v1/namespaces/delays-dev/events") if "violates PodSecurity" in event.get("message", "")]
+    assert refused == []
+
+
+def test_a_run_is_submitted_once_for_a_fingerprint(dev: OnCluster) -> None:
+    runs = len(dev.pipelines.runs)
+    dev.workspace.edit("stacks/dev.yaml", "max_depth: 6", "max_depth: 7")
+    planned = dev.plan("dev")
+    assert (planned["Model/delay"]["effect"], planned["Model/delay"]["effect_text"]) == ("retrain", "retrain (submitted, not waited for)")
+    dev.mlx("apply", "--env", "dev", "--yes")
+    dev.workspace.edit("stacks/dev.yaml", "max_depth: 7", "max_depth: 6")
+    dev.mlx("apply", "--env", "dev", "--yes")
+    assert len(dev.pipelines.runs) == runs + 1
+    assert len(dev.pipelines.live) == 1
+    assert dev.plan("dev") == {}
+
+
+def test_another_schedule_is_another_recurring_run_and_one_is_live(dev: OnCluster) -> None:
+    dev.workspace.edit("stacks/dev.yaml", "0 4 * * 1", "0 6 * * 1")
+    assert dev.plan("dev")["Model/delay"]["effect_text"] == "reschedule retraining"
+    dev.mlx("apply", "--env", "dev", "--yes")
+    assert [item["trigger"]["cron_schedule"]["cron"] for item in dev.pipelines.live] == ["0 0 6 * * 1"]
+    assert len(dev.pipelines.recurring) > 1
+    dev.workspace.edit("stacks/dev.yaml", "0 6 * * 1", "0 4 * * 1")
+    dev.mlx("apply", "--env", "dev", "--yes")
+
+
+def test_a_replica_count_of_an_autoscaler_and_a_suspend_of_kueue_are_no_changes(dev: OnCluster) -> None:
+    deployment = "/apis/apps/v1/namespaces/delays-dev/deployments/delay-api-predictor/scale"
+    dev.plane.request("PATCH", deployment, {"spec": {"replicas": 3}}, type=MERGE, fieldManager="horizontal-pod-autoscaler")
+    name = next(job["metadata"]["name"] for job in dev.objects("/apis/batch/v1/namespaces/delays-dev/jobs") if job["metadata"]["name"].startswith("batch-"))
+    dev.plane.request("PATCH", f"/apis/batch/v1/namespaces/delays-dev/jobs/{name}", {"spec": {"suspend": True}}, type=MERGE, fieldManager="kueue")
+    assert dev.plan("dev") == {}
+
+
+def test_a_hand_edit_is_found_and_mended(dev: OnCluster) -> None:
+    at = "/apis/batch/v1/namespaces/delays-dev/cronjobs/dataset-flights"
+    dev.plane.request("PATCH", at, {"spec": {"schedule": "1 1 * * *"}}, type=MERGE)
+    drift = dev.mlx("refresh", "--env", "dev", "-o", "json", code=4).json["drift"]
+    assert [(item["id"], [(change["path"], change["new"]) for change in item["changes"]]) for item in drift] == [
+        ("Dataset/flights", [("spec.schedule", "1 1 * * *")])
+    ]
+    assert dev.plan("dev")["Dataset/flights"]["effect_text"] == "reschedule"
+    dev.mlx("apply", "--env", "dev", "--yes")
+    assert dev.plane.request("GET", at)["spec"]["schedule"] == "0 3 * * *"
+    assert dev.plan("dev") == {}
+
+
+def test_an_endpoint_waits_for_its_first_model_and_the_next_apply_completes_it(dev: OnCluster, mlflow: str) -> None:
+    services = "/apis/serving.kserve.io/v1beta1/namespaces/delays-dev/inferenceservices"
+    assert [item["metadata"]["name"] for item in dev.objects(services)] == ["delay-api"]
+    make_champion(mlflow, "delay-checkin", "s3://lake/dev")
+    assert dev.plan("dev")["Inference/delay-checkin-api"]["effect_text"] == "start the endpoint"
+    said = dev.mlx("apply", "--env", "dev", "--yes")
+    assert "WaitingForModel" not in said.out
+    assert [item["metadata"]["name"] for item in dev.objects(services)] == ["delay-api", "delay-checkin-api"]
+    assert dev.plan("dev") == {}
+
+
+def test_two_environments_on_one_cluster_do_not_touch_each_other(dev: OnCluster) -> None:
+    before = owned(dev, "delays-dev")
+    dev.mlx("apply", "--env", "other", "--yes")
+    assert owned(dev, "delays-dev") == before
+    assert {one[2] for one in owned(dev, "delays-other")} == {"flights.other"}
+    assert dev.plan("dev") == {} == dev.plan("other")
+    dev.mlx("destroy", "--env", "other", "--yes")
+    assert owned(dev, "delays-dev") == before
+    assert everything_of(dev, "flights.other") == []
+
+
+def test_a_workload_that_no_node_can_hold_is_refused_before_anything_is_changed(dev: OnCluster) -> None:
+    dev.workspace.edit("stacks/dev.yaml", "memory: 16Gi", "memory: 500Gi")
+    said = dev.mlx("apply", "--env", "dev", "--yes", code=1)
+    dev.workspace.edit("stacks/dev.yaml", "memory: 500Gi", "memory: 16Gi")
+    assert "'compute' asks for 2 cpu, 500Gi" in said.err
+    assert "pool 'memory'" in said.err
+    assert dev.plan("dev") == {}
+
+
+def test_a_cluster_that_cannot_be_reached_or_asked_is_one_line_and_nothing_is_changed(dev: OnCluster) -> None:
+    kubeconfig = dev.plane.kubeconfig()
+    text = kubeconfig.read_text()
+    broken = kubeconfig.with_name("broken")
+    broken.write_text(text.replace(f":{dev.plane.port}", ":1"))
+    unreachable = dev.mlx("apply", "--env", "dev", "--yes", code=1, kubeconfig=broken)
+    broken.write_text(text.replace(dev.plane.tokens["admin"], "expired"))
+    expired = dev.mlx("apply", "--env", "dev", "--yes", code=1, kubeconfig=broken)
+    forbidden = dev.mlx("apply", "--env", "dev", "--yes", code=1, kubeconfig=dev.plane.kubeconfig("narrow"))
+    assert unreachable.err.startswith("error: the API server https://127.0.0.1:1 (context test) cannot be reached: Connection refused")
+    assert expired.err.startswith(f"error: {dev.plane.url} does not know who asks: the credentials of context test are wrong or have expired")
+    assert forbidden.err.startswith('error: the cluster\'s nodes cannot be listed: nodes is forbidden: User "narrow" cannot list resource')
+    assert dev.plan("dev") == {}
+
+
+def owned(on_cluster: OnCluster, namespace: str) -> list[tuple[str, str, str]]:
+    """Kind, name and owner of every object of mlx in a namespace."""
+    return sorted((item["kind"], item["name"], item["owner"]) for item in labelled(on_cluster) if item["namespace"] == namespace)
+
+
+def everything_of(on_cluster: OnCluster, owner: str) -> list[dict[str, str]]:
+    return [item for item in labelled(on_cluster) if item["owner"] == owner]
+
+
+def labelled(on_cluster: OnCluster) -> list[dict[str, str]]:
+    """Every object in the cluster with the label of an owner, but those that a controller made of them."""
+    found: list[dict[str, str]] = []
+    for group in groups(on_cluster):
+        for resource in on_cluster.plane.request("GET", group).get("resources", ()):
+            if "/" not in resource["name"] and {"list", "get"} <= set(resource["verbs"]):
+                items = on_cluster.plane.request("GET", f"{group}/{resource['name']}", labelSelector=OWNED)["items"]
+                found += [described(item, resource["kind"]) for item in items if not item["metadata"].get("ownerReferences")]
+    return found
+
+
+def groups(on_cluster: OnCluster) -> list[str]:
+    listed: list[Any] = on_cluster.plane.request("GET", "/apis")["groups"]
+    return ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in listed)]
+
+
+def described(item: dict[str, Any], kind: str) -> dict[str, str]:
+    metadata = item["metadata"]
+    return {"kind": kind, "name": metadata["name"], "namespace": metadata.get("namespace", ""), "owner": metadata["labels"][OWNED]}
