@@ -11,9 +11,11 @@ import pyarrow
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1] / "engine" / "remote_state"))  # servers of buckets, and the network before them
 
 from made_features import MadeStore, made_store
 from made_flights import Packaged, boosted_regression, boosting, flights, forest, late, logistic, server_inputs
+from made_storage import Buckets, buckets_in
 
 from mlx_features.client import FeastWorker
 from mlx_runtime.columns import to_frame
@@ -67,6 +69,12 @@ def store(workspace: Path) -> Iterator[MadeStore]:
     """A feature store that Feast itself made and filled."""
     with FeastWorker(workspace) as worker:
         yield made_store(workspace, worker)
+
+
+@pytest.fixture(scope="session")
+def buckets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buckets]:
+    """``buckets("s3")`` is a prefix of a bucket on a real server."""
+    yield from buckets_in(tmp_path_factory.mktemp("buckets"))
 
 
 Serve = Callable[..., tuple[Path, lifecycle.Running]]

@@ -18,6 +18,8 @@ MODELS = "/mnt/models"
 PORT = 8080
 CPU_TARGET = 80
 """Per cent of the requested cores, from which on replicas are added."""
+GRACE = 15
+"""Seconds that a server may take to end besides the longest request: it takes new ones for a while (mlx_runtime.server.container)."""
 STANDARD = "serving.kserve.io/deploymentMode"
 AUTOSCALER = "serving.kserve.io/autoscalerClass"
 
@@ -36,6 +38,7 @@ def _runtime(inference: Inference, place: Place) -> Manifest:
     settings = inference.spec.realtime or Realtime()
     name = inference.metadata.name
     args = ["--model", name, "--folder", MODELS, "--port", str(PORT), "--timeout", str(seconds(settings.timeout)), "--max-rows", str(settings.max_rows)]
+    args += ["--features", inference.spec.features] if inference.spec.features else []
     compute = inference.spec.compute
     threads = compute.cpu if compute is not None and compute.cpu is not None else 1
     about = {"description": inference.metadata.description, "owner": inference.metadata.owner, "labels": dict(inference.metadata.labels)}
@@ -81,12 +84,14 @@ def _service(inference: Inference, place: Place, version: Version, scaling: Scal
         "serviceAccountName": SERVE,
         "automountServiceAccountToken": False,
         "securityContext": dict(POD_SECURITY),
+        "terminationGracePeriodSeconds": seconds((inference.spec.realtime or Realtime()).timeout) + GRACE,
         **placement(place, compute),
         "model": {
             "modelFormat": {"name": "mlx", "version": "1"},
             "protocolVersion": "v2",
             "runtime": runtime_name(inference),
             "storageUri": storage_uri(version.artifact),
+            "env": [{"name": "MLX_VERSION", "value": json.dumps(version.wire(), sort_keys=True)}],
             "resources": resources(compute),
         },
     }

@@ -72,8 +72,14 @@ def _command(program: Program) -> list[str]:
     return ["python", "-m", "mlx_runtime.cluster", program.verb, f"{OBJECT_FOLDER}/{OBJECT_FILE}"]
 
 
+def _variables(program: Program, place: Place) -> dict[str, str]:
+    """As many threads as cores were asked for: a program sees all cores of its node."""
+    threads = program.compute.cpu if program.compute is not None and program.compute.cpu is not None else 1
+    return {**variables(place), "MLX_THREADS": str(threads)}
+
+
 def _pod_template(program: Program, place: Place, configuration: str) -> dict[str, Any]:
-    mounted = container("mlx", place.image(program.image), _command(program), program.compute, env=variables(place))
+    mounted = container("mlx", place.image(program.image), _command(program), program.compute, env=_variables(program, place))
     mounted["volumeMounts"] = [*mounted["volumeMounts"], {"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}]
     spec = pod(place, [mounted], program.compute, account=RUN)
     spec["volumes"] = [*spec["volumes"], {"name": "object", "configMap": {"name": configuration}}]
@@ -120,7 +126,7 @@ def _application(program: Program, place: Place, configuration: str) -> dict[str
     role: dict[str, Any] = {
         "cores": compute.cpu or 1,
         "memory": _java(resources(compute)["requests"]["memory"]),
-        "env": [{"name": key, "value": value} for key, value in sorted(variables(place).items())],
+        "env": [{"name": key, "value": value} for key, value in sorted(_variables(program, place).items())],
         "labels": place.labels(program.obj),
         "podSecurityContext": dict(POD_SECURITY),
         "securityContext": dict(CONTAINER_SECURITY),

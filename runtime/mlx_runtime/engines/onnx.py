@@ -3,6 +3,7 @@
 Must not import scikit-learn or pandas: a server is ready in under a second.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ FEEDS = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 def load_onnx(folder: Path, model: ModelFile, threads: int) -> "OnnxEngine":
     """A session over the artifact's graph."""
+    # Otherwise importing it makes an identity of this machine under HOME and reports what it runs.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

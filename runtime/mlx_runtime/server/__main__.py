@@ -5,7 +5,6 @@ stops on SIGTERM after the requests in flight, or when its folder is deleted. It
 """
 
 import argparse
-import errno
 import fcntl
 import logging
 import os
@@ -22,19 +21,15 @@ from mlx_runtime.engines import EngineError
 from mlx_runtime.features import CodeError
 from mlx_runtime.quantity import limit_memory
 from mlx_runtime.server.config import EXIT_LOCKED, HOST, LOCK_FILE, EndpointConfig, ServerRecord, read_config, read_record, write_config, write_record
+from mlx_runtime.server.listen import StartError, bind, settings
 from mlx_runtime.server.process import start_time
 
 if TYPE_CHECKING:
     from mlx_runtime.server.app import Application
 
-BACKLOG = 1024
 LOOK = 1.0
 """Seconds between two looks at whether its folder is still there."""
 logger = logging.getLogger("mlx.server")
-
-
-class StartError(Exception):
-    """Why the server does not start, in a sentence for the log."""
 
 
 def main() -> int:
@@ -104,37 +99,23 @@ def _application(folder: Path, config: EndpointConfig) -> "Application":
 def _run(application: "Application", listener: socket.socket, config: EndpointConfig) -> None:
     import uvicorn
 
-    settings = uvicorn.Config(
-        application, http="httptools", loop="uvloop", lifespan="off", interface="asgi3", ws="none", access_log=False, log_config=None, server_header=False,
-        timeout_keep_alive=65, timeout_graceful_shutdown=config.timeout,
-    )  # fmt: skip
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logger.info("listening on http://%s:%d", *listener.getsockname())
-    uvicorn.Server(settings).run(sockets=[listener])
+    uvicorn.Server(settings(application, config.timeout)).run(sockets=[listener])
     logger.info("stopped")
 
 
 def _listen(folder: Path, config: EndpointConfig) -> socket.socket:
     """The port asked for, or else the one it had before if that is free, or else any."""
     if config.port:
-        return _bind(config.port, f"port {config.port} of {HOST} is taken by another process: free it, or change realtime.port of Inference '{config.name}'")
+        return bind(
+            HOST, config.port, f"port {config.port} of {HOST} is taken by another process: free it, or change realtime.port of Inference '{config.name}'"
+        )
     previous = read_record(folder)
     try:
-        return _bind(previous.port if previous else 0, "taken")
+        return bind(HOST, previous.port if previous else 0, "taken")
     except StartError:
-        return _bind(0, f"no free port on {HOST}")
-
-
-def _bind(port: int, taken: str) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise StartError(taken if error.errno == errno.EADDRINUSE else f"port {port} of {HOST}: {error.strerror}") from error
-    return listener
+        return bind(HOST, 0, f"no free port on {HOST}")
 
 
 def _take(lock: IO[str]) -> bool:

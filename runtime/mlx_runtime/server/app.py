@@ -107,7 +107,7 @@ class Application:
         if held is not None:
             return held
         if not snapshot.versions:
-            raise HttpError(503, describe.waiting(snapshot.config))
+            raise HttpError(503, describe.unready(snapshot, None))
         raise HttpError(404, f"version '{version}' is not held here: {', '.join(sorted(snapshot.versions))}")
 
     async def _other(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Answer:

@@ -45,8 +45,8 @@ def waiting(config: EndpointConfig) -> str:
 
 def unready(snapshot: Snapshot, held: Held | None) -> str:
     """Why a request that carries only what it must would not be answered, or nothing."""
-    if held is None:
-        return waiting(snapshot.config)
+    if snapshot.unready or held is None:
+        return snapshot.unready or waiting(snapshot.config)
     join = held.accepted.join
     return join.source.unavailable() if join and join.whole.wanted else ""
 

@@ -50,6 +50,8 @@ class Snapshot:
     config: EndpointConfig
     versions: Mapping[str, Held] = field(default_factory=dict)
     features: FeatureSource | None = None
+    unready: str = ""
+    """Why it shall get no requests now, whatever it holds."""
 
     @property
     def current(self) -> Held | None:

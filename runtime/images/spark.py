@@ -1,0 +1,11 @@
+"""What a Spark application of ours starts, as /opt/mlx/spark.py of its image: the program that a Job runs, in the driver.
+
+The executors do nothing yet: preparation and scoring are not spread over them.
+"""
+
+import sys
+
+from mlx_runtime.cluster.__main__ import main
+
+if __name__ == "__main__":
+    sys.exit(main())

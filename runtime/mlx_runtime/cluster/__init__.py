@@ -1,0 +1,12 @@
+"""What Jobs on a cluster run: ``python -m mlx_runtime.cluster VERB /mlx/object.json``.
+
+The work is the laptop's own (mlx_runtime.prepare, mlx_runtime.batch), in a scratch workspace. What it reads is fetched from the
+environment's storage before, and what it makes is sent there after. A folder is in the storage once its manifest.json is:
+
+    STORAGE/datasets/NAME/CONTENT_DIGEST/            data.parquet, rejected.parquet, manifest.json
+    STORAGE/datasets/NAME/definitions/DIGEST.json    what a definition came to last (``Prepared``)
+    STORAGE/datasets/NAME/current.json               the latest of them
+    STORAGE/predictions/NAME/RUN_DIGEST/             predictions.parquet, rejected.parquet, manifest.json
+    STORAGE/predictions/NAME/latest.json             the latest run
+    STORAGE/workspaces/ENVIRONMENT/current.zip       the workspace's own files, which an apply leaves
+"""

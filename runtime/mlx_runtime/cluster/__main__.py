@@ -1,0 +1,67 @@
+"""``python -m mlx_runtime.cluster VERB /mlx/object.json``: one program of ours in a Job.
+
+Its progress and its error are lines of standard error; the exit status is 1 where it failed, and 2 where it was called wrongly.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlx_runtime.cluster.prepare import prepare
+from mlx_runtime.cluster.run import Run
+from mlx_runtime.cluster.score import score
+from mlx_runtime.errors import RuntimeFailure
+
+Verb = Callable[[str, Run], None]
+VERBS: dict[str, Verb] = {"prepare": prepare, "score": score}
+
+KILLED = 128 + signal.SIGTERM
+
+
+def main() -> int:
+    """The process; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="mlx_runtime.cluster")
+    parser.add_argument("verb", choices=sorted(VERBS))
+    parser.add_argument("object", type=Path, help="what it is to work on, as JSON")
+    given = parser.parse_args()
+    # As the first process of a container it would otherwise take no notice, and leave what it started behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(KILLED))
+    try:
+        with tempfile.TemporaryDirectory(prefix="mlx-") as scratch:
+            workspace = Path(scratch, "workspace")
+            workspace.mkdir()
+            VERBS[given.verb](given.object.read_text(), Run(_variable("MLX_ENV"), workspace, say, int(os.environ.get("MLX_THREADS", "1"))))
+    except RuntimeFailure as error:
+        say(f"error: {error}")
+        if error.hint:
+            say(f"hint: {error.hint}")
+        return 1
+    except ValidationError as error:
+        say(f"error: {given.object} is no object of {given.verb}: another version of mlx rendered it ({error.error_count()} errors)")
+        return 1
+    except OSError as error:
+        say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+        return 1
+    return 0
+
+
+def say(line: str) -> None:
+    """One line of the Job's log."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _variable(name: str) -> str:
+    if name not in os.environ:
+        raise RuntimeFailure(f"environment variable {name} is not set", hint="the Job that mlx renders sets it")
+    return os.environ[name]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""``score``: a version and a dataset in, its predictions in the storage out; what is scored already is not scored again.
+
+The same code as on the laptop, so the same predictions to the bit.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mlx_runtime.artifact import verify
+from mlx_runtime.batch import score_dataset
+from mlx_runtime.batch.run import PREDICTIONS_FILE, run_digest
+from mlx_runtime.cluster.datasets import await_current, fetch_rows, read_manifest
+from mlx_runtime.cluster.run import Run
+from mlx_runtime.cluster.storage import MANIFEST, Storage, StorageError, open_storage
+from mlx_runtime.errors import RuntimeFailure
+from mlx_runtime.prepare.folder import DATA
+from mlx_specs import layout
+from mlx_specs.resources import BatchPredictionsInputs, PreparedData, Version, Wire
+
+LATEST_FILE = "latest.json"
+
+
+class ScoreObject(Wire):
+    """/mlx/object.json"""
+
+    name: str
+    model: str
+    """NAME@ALIAS"""
+    version: Version
+    """Its artifact is a URL."""
+    input: str
+    columns: list[str]
+    features: str
+    storage: str
+
+
+def score(content: str, run: Run) -> None:
+    """Scores the latest rows, sends the predictions, and names them the latest. Raises ``RuntimeFailure``."""
+    asked = ScoreObject.model_validate_json(content)
+    try:
+        if asked.features:
+            raise RuntimeFailure(f"feature service '{asked.features}' cannot be joined on a cluster yet", hint="leave out features of this Inference here")
+        _score(asked, open_storage(asked.storage), run)
+    except RuntimeFailure as error:
+        raise RuntimeFailure(f"Inference/{asked.name}: {error}", hint=error.hint) from error
+
+
+def _score(asked: ScoreObject, storage: Storage, run: Run) -> None:
+    inputs = _inputs(asked, storage, run)
+    key = f"predictions/{asked.name}/{run_digest(inputs)}"
+    done = storage.read_json(f"{key}/{MANIFEST}")
+    if done is None:
+        done = _score_rows(inputs, asked, storage, key, run)
+    else:
+        run.report("this version has scored these rows: nothing to score")
+    latest = {
+        "path": f"{key}/{PREDICTIONS_FILE}", "rows": done["rows"], "version": asked.version.version, "fingerprint": asked.version.fingerprint,
+        "input": inputs.input.digest,
+    }  # fmt: skip
+    storage.write_json(f"predictions/{asked.name}/{LATEST_FILE}", latest)
+    run.report(f"{storage.where(key)} is the latest")
+
+
+def _inputs(asked: ScoreObject, storage: Storage, run: Run) -> BatchPredictionsInputs:
+    """What the same run is on a laptop; keys and time of the rows stand in their own manifest."""
+    content_digest = await_current(storage, asked.input, run.report).content_digest
+    definition = read_manifest(storage, asked.input, content_digest)["definition"]
+    model, _, alias = asked.model.partition("@")
+    path = layout.dataset(run.home, asked.input, content_digest) / DATA
+    rows = PreparedData(name=asked.input, digest=content_digest, path=str(path), keys=definition.get("keys", []), event_time=definition.get("eventTime"))
+    version = asked.version.model_copy(update={"artifact": str(layout.artifact(run.home, model, asked.version.fingerprint))})
+    return BatchPredictionsInputs(name=asked.name, home=run.home, model=model, alias=alias, version=version, input=rows, columns=asked.columns, cpu=run.threads)
+
+
+def _score_rows(inputs: BatchPredictionsInputs, asked: ScoreObject, storage: Storage, key: str, run: Run) -> dict[str, Any]:
+    """Returns the manifest of the predictions."""
+    fetch_artifact(asked.version, run.workspace / inputs.version.artifact)
+    fetch_rows(storage, asked.input, inputs.input.digest, (run.workspace / inputs.input.path).parent)
+    folder = (run.workspace / score_dataset(inputs, run.workspace, run.report).path).parent
+    manifest = {**json.loads((folder / MANIFEST).read_bytes()), "version": asked.version.wire()}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+    storage.send_folder(folder, key)
+    return manifest
+
+
+def fetch_artifact(version: Version, folder: Path) -> None:
+    """The artifact of its digest; nothing of it is opened here. ``StorageError`` or ``ArtifactError``."""
+    source = open_storage(version.artifact)
+    if not source.fetch(MANIFEST, folder / MANIFEST, version.artifact_digest):
+        raise StorageError(f"{source.where(MANIFEST)} is not there", hint="the registry's version names an artifact that was removed")
+    for name in sorted(json.loads((folder / MANIFEST).read_bytes())):
+        if not source.fetch(name, folder / name):
+            raise StorageError(f"{source.where(name)} is not there", hint="the artifact is not whole: send it again")
+    verify(folder, version.artifact_digest)

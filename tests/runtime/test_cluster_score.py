@@ -1,0 +1,220 @@
+"""`score` in a Job: the rendered command and environment as a process, against a real S3 server; predictions as on the laptop."""
+
+import json
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet as parquet
+import pytest
+from made_cluster import Program, place, program
+from made_flights import Packaged, flights
+from made_storage import Bucket, Buckets, tree
+from proxy import Fault, Request, proxy_to
+
+from mlx_components.kubernetes.inference import batch_objects
+from mlx_runtime.batch import score_dataset
+from mlx_runtime.cluster.datasets import Prepared, content_key, current_key, write_prepared
+from mlx_runtime.cluster.storage import Storage, open_storage, sha256
+from mlx_runtime.scorer import BLOCK, load
+from mlx_specs.base import Compute, Metadata
+from mlx_specs.inference import Batch, Inference, InferenceSpec
+from mlx_specs.resources import BatchPredictionsInputs, PreparedData, Version
+
+Models = Callable[[str], Packaged]
+CONTENT = "c" * 64
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A storage with an artifact and a prepared dataset, and the scratch of pods."""
+
+    bucket: Bucket
+    folder: Path
+    packed: Packaged
+
+    @property
+    def storage(self) -> Storage:
+        return open_storage(self.bucket.url)
+
+    @property
+    def version(self) -> Version:
+        fingerprint = self.packed.folder.name
+        return Version(fingerprint=fingerprint, version="4", artifact=f"{self.bucket.url}/{self.artifact}", artifact_digest=self.packed.digest)
+
+    @property
+    def artifact(self) -> str:
+        """The artifact's folder in the storage."""
+        return f"models/delay/{self.packed.folder.name}"
+
+    def lay_rows(self, rows: pyarrow.Table, content: str = CONTENT) -> Path:
+        """A prepared dataset as `prepare` leaves it; returns its Parquet file."""
+        made = self.folder / f"made-{content[:4]}"
+        made.mkdir()
+        parquet.write_table(rows, made / "data.parquet")
+        facts = {"data.parquet": {"sha256": sha256(made / "data.parquet"), "size": (made / "data.parquet").stat().st_size}}
+        (made / "manifest.json").write_text(json.dumps({"definition": {"keys": ["flight"]}, "files": facts}))
+        self.storage.send_folder(made, content_key("flights", content))
+        write_prepared(self.storage, current_key("flights"), Prepared(definition="d", content_digest=content, rows=rows.num_rows))
+        return made / "data.parquet"
+
+    def job(self, *, features: str | None = None, cpu: int = 1) -> Program:
+        batch = Batch(input="flights", columns=["carrier"])
+        spec = InferenceSpec(mode="batch", model="delay@champion", batch=batch, compute=Compute(cpu=cpu, memory="1Gi"), features=features)
+        inference = Inference(metadata=Metadata(name="nightly"), spec=spec)
+        return program(batch_objects(inference, batch, place(self.bucket.url), self.version))
+
+    def run(self, **changed: object) -> tuple[int, list[str]]:
+        return self.job(**changed).run(self.folder / "pod", self.bucket.variables)  # type: ignore[arg-type]
+
+    def predictions(self) -> Path:
+        latest = json.loads((self.bucket.data / "predictions" / "nightly" / "latest.json").read_bytes())
+        return self.bucket.data / latest["path"]
+
+
+def numbered(rows: int, seed: int = 3) -> pyarrow.Table:
+    return flights(rows, seed).append_column("flight", pyarrow.array(np.arange(rows)))
+
+
+@pytest.fixture
+def cluster(buckets: Buckets, models: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
+    bucket = buckets("s3")
+    for name, value in bucket.variables.items():
+        monkeypatch.setenv(name, value)
+    made = Cluster(bucket, tmp_path, models("forest"))
+    for file in made.packed.folder.iterdir():
+        made.storage.store.send(file, f"{made.storage.prefix}{made.artifact}/{file.name}")
+    return made
+
+
+def on_the_laptop(cluster: Cluster, rows: Path) -> Path:
+    workspace = cluster.folder / "laptop"
+    shutil.copytree(cluster.packed.folder, workspace / "models")
+    shutil.copy(rows, workspace / "data.parquet")
+    data = PreparedData(name="flights", digest=CONTENT, path="data.parquet", keys=["flight"])
+    version = cluster.version.model_copy(update={"artifact": "models"})
+    asked = BatchPredictionsInputs(name="nightly", home=".mlx/local", model="delay", alias="champion", version=version, input=data, columns=["carrier"])
+    return workspace / score_dataset(asked, workspace, lambda line: None).path
+
+
+@pytest.mark.parametrize("cpu", [1, 3])
+def test_the_predictions_are_those_of_the_laptop_to_the_bit(cluster: Cluster, cpu: int) -> None:
+    rows = numbered(BLOCK + 500)
+    file = cluster.lay_rows(rows)
+    code, log = cluster.run(cpu=cpu)
+    assert code == 0, log
+    laptop = on_the_laptop(cluster, file)
+    assert cluster.predictions().parent.name == laptop.parent.name
+    assert cluster.predictions().read_bytes() == laptop.read_bytes()
+    scored = load(cluster.packed.folder, cluster.packed.digest).score_table(rows.drop(["flight"]))
+    assert parquet.read_table(cluster.predictions()).select(scored.column_names).to_pydict() == scored.to_pydict()
+    manifest = json.loads(cluster.predictions().with_name("manifest.json").read_bytes())
+    assert (manifest["version"], manifest["rows"], manifest["rejected"]) == (cluster.version.wire(), BLOCK + 500, 0)
+    assert json.loads((cluster.bucket.data / "predictions" / "nightly" / "latest.json").read_bytes()) == {
+        "path": f"predictions/nightly/{laptop.parent.name}/predictions.parquet", "rows": BLOCK + 500, "version": "4", "fingerprint": "forest", "input": CONTENT,
+    }  # fmt: skip
+
+
+def test_what_is_scored_is_not_scored_again_and_other_rows_are(cluster: Cluster) -> None:
+    cluster.lay_rows(numbered(20))
+    assert cluster.run()[0] == 0
+    before = tree(cluster.bucket.data)
+    code, log = cluster.run()
+    assert (code, log[0]) == (0, "this version has scored these rows: nothing to score")
+    assert tree(cluster.bucket.data) == before
+    cluster.lay_rows(numbered(30), "d" * 64)
+    old = cluster.predictions()
+    assert cluster.run()[0] == 0
+    assert (parquet.read_metadata(old).num_rows, parquet.read_metadata(cluster.predictions()).num_rows) == (20, 30)
+
+
+def stall_at(name: str) -> Callable[[Request], Fault | None]:
+    """Half of the object arrives, and then nothing more happens."""
+    return lambda request: Fault.STALL if request.verb == "PUT" and request.path.partition("?")[0].endswith(name) else None
+
+
+@pytest.mark.parametrize("name", ["predictions.parquet", "rejected.parquet", "manifest.json", "latest.json"])
+def test_killed_while_it_writes_it_is_finished_by_the_next_run(cluster: Cluster, name: str) -> None:
+    cluster.lay_rows(numbered(20))
+    with proxy_to(cluster.bucket.server.port) as proxy:  # type: ignore[union-attr]
+        proxy.choose = stall_at(name)
+        process = cluster.job().start(cluster.folder / "killed", {**cluster.bucket.variables, **cluster.bucket.by_proxy(proxy.port)})
+        assert proxy.stalled.wait(60)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    left = [Path(key).name for key in tree(cluster.bucket.data / "predictions")]
+    assert ("manifest.json" in left, "latest.json" in left) == (name == "latest.json", False)
+    assert cluster.run()[0] == 0
+    killed = {Path(key).name: data for key, (_, data) in tree(cluster.bucket.data / "predictions").items()}
+    shutil.rmtree(cluster.bucket.data / "predictions")
+    assert cluster.run()[0] == 0
+    assert {Path(key).name: data for key, (_, data) in tree(cluster.bucket.data / "predictions").items()} == killed
+
+
+def cut_off(cluster: Cluster) -> None:
+    cluster.storage.write(f"{cluster.artifact}/model.onnx", (cluster.packed.folder / "model.onnx").read_bytes()[:-1])
+
+
+def replace_manifest(cluster: Cluster) -> None:
+    cluster.storage.write(f"{cluster.artifact}/manifest.json", b"{}")
+
+
+def remove(name: str) -> Callable[[Cluster], None]:
+    return lambda cluster: (cluster.bucket.data / cluster.artifact / name).unlink()
+
+
+DAMAGES: dict[str, tuple[Callable[[Cluster], None], str]] = {
+    "a file that is cut off": (cut_off, "/model.onnx has sha256 "),
+    "a file that is gone": (remove("model.onnx"), "/model.onnx is not there"),
+    "another manifest": (replace_manifest, "/manifest.json has sha256 "),
+    "nothing": (remove("manifest.json"), "/manifest.json is not there"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_an_artifact_that_is_not_what_the_registry_says_is_refused(cluster: Cluster, name: str) -> None:
+    damage, message = DAMAGES[name]
+    cluster.lay_rows(numbered(20))
+    damage(cluster)
+    code, log = cluster.run()
+    assert (code, message in log[0], log[0].startswith("error: Inference/nightly: "), log[1].startswith("hint: ")) == (1, True, True, True), log
+    assert not (cluster.bucket.data / "predictions").exists()
+
+
+def test_rows_that_are_not_those_of_the_manifest_are_refused(cluster: Cluster) -> None:
+    file = cluster.lay_rows(numbered(20))
+    key = f"{content_key('flights', CONTENT)}/data.parquet"
+    cluster.storage.write(key, file.read_bytes()[:-1])
+    code, log = cluster.run()
+    assert (code, log[0].startswith(f"error: Inference/nightly: {cluster.bucket.url}/{key} has sha256 ")) == (1, True), log
+
+
+def test_features_are_refused_by_name(cluster: Cluster) -> None:
+    assert cluster.run(features="delay-features") == (
+        1,
+        [
+            "error: Inference/nightly: feature service 'delay-features' cannot be joined on a cluster yet",
+            "hint: leave out features of this Inference here",
+        ],
+    )
+
+
+def test_rows_that_do_not_fit_the_model_are_said_in_the_laptops_words(cluster: Cluster) -> None:
+    cluster.lay_rows(numbered(20).drop(["hour"]))
+    code, log = cluster.run()
+    assert (code, log[0]) == (1, "error: Inference/nightly: dataset 'flights' has no column 'hour', a feature of the model")
+
+
+def test_a_storage_that_does_not_answer_is_said(cluster: Cluster) -> None:
+    cluster.lay_rows(numbered(20))
+    elsewhere = replace(cluster.bucket, variables={**cluster.bucket.variables, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"})
+    code, log = cluster.job().run(cluster.folder / "pod", elsewhere.variables)
+    assert (code, log[0]) == (
+        1,
+        f"error: Inference/nightly: {cluster.bucket.url}/datasets/flights/current.json could not be read: "
+        f'Could not connect to the endpoint URL: "http://127.0.0.1:1/state/{cluster.bucket.url.rpartition("/")[2]}/datasets/flights/current.json"',
+    )

@@ -1,0 +1,138 @@
+"""The Dockerfiles, read: the rules that can be told without a container engine. Nothing here builds them."""
+
+import importlib.util
+import json
+import re
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+import pytest
+from made_cluster import place, program
+
+from mlx_components.kubernetes.dataset import dataset_objects
+from mlx_components.kubernetes.pods import USER
+from mlx_specs.base import Compute, Metadata
+from mlx_specs.dataset import Dataset, DatasetSpec
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT / "runtime" / "images"
+NAMES = ("pipelines", "runtime", "spark")
+SITE = "/opt/venv/lib/python3.11/site-packages/"
+PINNED = re.compile(r"[a-z/]+:\d+\.\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?")
+LOCKED = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One of a Dockerfile, its lines joined."""
+
+    name: str
+    text: str
+
+    @property
+    def words(self) -> list[str]:
+        return self.text.split()
+
+
+@cache
+def dockerfile(name: str) -> tuple[Instruction, ...]:
+    lines = [line for line in (IMAGES / f"{name}.Dockerfile").read_text().splitlines() if line.strip() and not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    return tuple(Instruction(*line.split(maxsplit=1)) for line in joined.splitlines())
+
+
+def of(name: str, instruction: str) -> list[Instruction]:
+    return [one for one in dockerfile(name) if one.name == instruction]
+
+
+def copied(name: str) -> dict[str, list[str]]:
+    """What is copied from the repository, by where it goes."""
+    from_context = [one.words for one in of(name, "COPY") if not one.words[0].startswith("--from=")]
+    return {words[-1]: words[:-1] for words in from_context}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_base_is_pinned_or_a_stage(name: str) -> None:
+    stages: set[str] = set()
+    for one in of(name, "FROM"):
+        assert one.words[0] in stages or PINNED.fullmatch(one.words[0]), one.text
+        stages |= {one.words[2]} if len(one.words) > 1 else set()
+    sources = {one.words[0].removeprefix("--from=") for one in of(name, "COPY") if one.words[0].startswith("--from=")}
+    assert sources <= stages
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_user_is_the_pods_and_the_last_word(name: str) -> None:
+    assert dockerfile(name)[-1] == Instruction("USER", f"{USER}:{USER}")
+    assert len(of(name, "USER")) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_packages_are_installed_by_hash_from_files_that_are_copied(name: str) -> None:
+    commands = [command for one in of(name, "RUN") for command in one.text.split("&&") if "pip install" in command]
+    assert len(commands) == 2
+    for command in commands:
+        assert "--require-hashes" in command
+        assert all(not word.startswith(("git+", "http")) for word in command.split())
+    wanted = {PurePosixPath(file).name for command in commands for file in re.findall(r"-r /build/(\S+)", command)}
+    assert wanted == {PurePosixPath(source).name for source in copied(name)["/build/"]}
+    builds = [one.text for one in of(name, "RUN") if "--no-build-isolation" in one.text]
+    assert len(builds) == 1 and builds[0].rstrip().endswith("pip")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_pip_stays_and_our_packages_are_compiled(name: str) -> None:
+    final = [index for index, one in enumerate(dockerfile(name)) if one.name == "FROM"][-1]
+    assert any("pip uninstall --yes wheel setuptools pip" in one.text for one in dockerfile(name)[final:] if one.name == "RUN")
+    (compiled,) = [one.text for one in of(name, "RUN") if "compileall" in one.text]
+    ours = [target.removeprefix(SITE) for target in copied(name) if target.startswith(SITE)]
+    assert compiled.split("unchecked-hash ")[1].split() == ours
+    assert not any("PYTHONDONTWRITEBYTECODE" in one.text for one in dockerfile(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_copied_exists_and_is_in_the_context(name: str) -> None:
+    let_in = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    for source in (source for sources in copied(name).values() for source in sources):
+        assert (ROOT / source).exists(), source
+        assert any(fnmatch(source, pattern) for pattern in let_in), source
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_modules_of_its_commands_are_importable_and_copied(name: str) -> None:
+    commands = [json.loads(one.text) for one in [*of(name, "CMD"), *of(name, "ENTRYPOINT")]]
+    modules = [command[2] for command in commands if command[:2] == ["python", "-m"]]
+    assert modules or name == "spark"
+    for module in modules:
+        assert importlib.util.find_spec(module) is not None
+        assert SITE + module.split(".")[0] in copied(name)
+
+
+def test_the_programs_of_jobs_and_endpoints_are_in_the_runtime_image() -> None:
+    dataset = Dataset(metadata=Metadata(name="rows"), spec=DatasetSpec())
+    command = program(dataset_objects(dataset, place(), "d")).container.command
+    for module in (command[2], "mlx_runtime.server.container"):
+        assert importlib.util.find_spec(module) is not None
+        assert SITE + module.split(".")[0] in copied("runtime")
+
+
+def test_the_main_file_of_spark_applications_is_in_their_image() -> None:
+    dataset = Dataset(metadata=Metadata(name="rows"), spec=DatasetSpec(compute=Compute(nodes=2)))
+    images = place().target.images.model_copy(update={"spark": place().target.images.runtime})
+    with_spark = replace(place(), target=place().target.model_copy(update={"images": images}))
+    (application,) = [one for one in dataset_objects(dataset, with_spark, "d") if one["kind"] == "SparkApplication"]
+    assert application["spec"]["mainApplicationFile"].removeprefix("local://") in copied("spark")
+    (base,) = [one.words[0] for one in of("spark", "FROM") if one.words[0].startswith("apache/spark:")]
+    assert base.startswith(f"apache/spark:{application['spec']['sparkVersion']}-")
+
+
+def test_the_locks_have_hashes_and_the_versions_that_tests_run_with() -> None:
+    tested, laptop = (set(LOCKED.findall((ROOT / "requirements" / file).read_text())) for file in ("dev.txt", "local.txt"))
+    for file in sorted(IMAGES.glob("*.txt")):
+        text = file.read_text()
+        locked = set(LOCKED.findall(text))
+        assert locked <= tested, file.name
+        assert not {name for name, _ in locked} & {name for name, _ in laptop}, file.name
+        assert all("--hash=sha256:" in block for block in re.split(r"\n(?=\S)", text.strip())), file.name
