@@ -37,6 +37,7 @@ VERBS: dict[str, str] = {
     "why": "Say why an object is as it is: one cause, and what to do about it.",
     "profile": "Describe a dataset's rows on a page that works offline.",
     "ui": "Look at everything on one local page.",
+    "render": "Write plain manifests and compiled pipelines, for Argo CD or Flux.",
     "export": "Write a model as ONNX, for the edge or any other place.",
     "logs": "Show or follow the logs of endpoints and of training runs.",
     "doctor": "Check this machine and this workspace.",

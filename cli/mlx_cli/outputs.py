@@ -113,6 +113,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "export": record(
         model=TEXT, version=TEXT, fingerprint=TEXT, format={"const": "onnx"}, folder=TEXT, digest=TEXT, inputs=several(PORT), outputs=several(PORT)
     ),
+    "render": record(folder=TEXT, files=several(TEXT), removed=several(TEXT), notes=several(TEXT)),
     "logs": record(id=TEXT, path=TEXT, lines=several(TEXT), logs=several(record(id=TEXT, path=TEXT, lines=several(TEXT)))),
     "why": record(
         object=TEXT,

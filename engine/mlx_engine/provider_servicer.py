@@ -14,7 +14,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from mlx_engine.provider_codec import BlockingProvider, DiffWithInputs, UpdateWithInputs, encode, wire_value
+from mlx_engine.provider_codec import BlockingProvider, DiffWithInputs, Properties, UpdateWithInputs, as_dict, wire_values
 from mlx_engine.values import keep_secret
 from mlx_engine.wire import from_struct, to_struct
 
@@ -41,16 +41,18 @@ class Servicer(ProviderServicer):
         self.provider = provider
 
     async def CheckConfig(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
-        return _checked(request, await self.provider.check_config(_check_request(request)))
+        asked = _check_request(request)
+        return _checked(request, asked, await self.provider.check_config(asked))
 
     async def Check(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
-        return _checked(request, await self.provider.check(_check_request(request)))
+        asked = _check_request(request)
+        return _checked(request, asked, await self._work("check", self.provider.check(asked)))
 
     async def DiffConfig(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
         return _differed(await self.provider.diff_config(_diff_request(request)))
 
     async def Diff(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
-        return _differed(await self.provider.diff(_diff_request(request)))
+        return _differed(await self._work("diff", self.provider.diff(_diff_request(request))))
 
     async def Configure(self, request: pb.ConfigureRequest, context: Any) -> pb.ConfigureResponse:
         asked = sdk.ConfigureRequest(dict(request.variables), _decoded(request.args), request.acceptSecrets, request.acceptResources)
@@ -69,16 +71,16 @@ class Servicer(ProviderServicer):
 
     async def Create(self, request: pb.CreateRequest, context: Any) -> pb.CreateResponse:
         asked = sdk.CreateRequest(request.urn, _decoded(request.properties), request.timeout, request.preview)
-        answer = await self._work(self.provider.create(asked))
-        return pb.CreateResponse(id=answer.resource_id or "", properties=_encoded(answer.properties, request.properties))
+        answer = await self._work("create", self.provider.create(asked))
+        return pb.CreateResponse(id=answer.resource_id or "", properties=_encoded(answer.properties, asked.properties))
 
     async def Read(self, request: pb.ReadRequest, context: Any) -> pb.ReadResponse:
         asked = sdk.ReadRequest(request.urn, request.id, _decoded(request.properties), _decoded(request.inputs))
-        answer = await self._work(self.provider.read(asked))
+        answer = await self._work("read", self.provider.read(asked))
         return pb.ReadResponse(
             id=answer.resource_id or "",
-            properties=_encoded(answer.properties, request.inputs, request.properties),
-            inputs=_encoded(answer.inputs, request.inputs),
+            properties=_encoded(answer.properties, asked.inputs, asked.properties),
+            inputs=_encoded(answer.inputs, asked.inputs),
         )
 
     async def Update(self, request: pb.UpdateRequest, context: Any) -> pb.UpdateResponse:
@@ -86,26 +88,29 @@ class Servicer(ProviderServicer):
         ignored = list(request.ignoreChanges)
         asked = UpdateWithInputs(request.urn, request.id, olds, news, request.timeout, ignored, request.preview)
         asked.old_inputs = _decoded(request.old_inputs)
-        answer = await self._work(self.provider.update(asked))
-        return pb.UpdateResponse(properties=_encoded(answer.properties, request.news))
+        answer = await self._work("update", self.provider.update(asked))
+        return pb.UpdateResponse(properties=_encoded(answer.properties, news))
 
     async def Delete(self, request: pb.DeleteRequest, context: Any) -> Any:
         asked = sdk.DeleteRequest(request.urn, request.id, _decoded(request.properties), request.timeout)
-        await self._work(self.provider.delete(asked))
+        await self._work("delete", self.provider.delete(asked))
         return Empty()
 
-    async def _work(self, operation: Coroutine[Any, Any, T]) -> T:
-        if isinstance(self.provider, BlockingProvider):
-            return await asyncio.to_thread(asyncio.run, operation)
-        return await operation
+    def is_threaded(self, method: str) -> bool:
+        """Whether calls of ``Create``, ``Diff`` and so on run on threads of their own."""
+        return isinstance(self.provider, BlockingProvider) and method.lower() in self.provider.threaded
+
+    async def _work(self, method: str, operation: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.to_thread(asyncio.run, operation) if self.is_threaded(method) else await operation
 
 
 def _check_request(request: pb.CheckRequest) -> sdk.CheckRequest:
     return sdk.CheckRequest(request.urn, _decoded(request.olds), _decoded(request.news), request.randomSeed)
 
 
-def _checked(request: pb.CheckRequest, answer: sdk.CheckResponse) -> pb.CheckResponse:
-    return pb.CheckResponse(inputs=_encoded(answer.inputs or {}, request.news), failures=_failures(answer.failures))
+def _checked(request: pb.CheckRequest, asked: sdk.CheckRequest, answer: sdk.CheckResponse) -> pb.CheckResponse:
+    unchanged = answer.inputs is asked.new_inputs
+    return pb.CheckResponse(inputs=request.news if unchanged else _encoded(answer.inputs or {}, asked.new_inputs), failures=_failures(answer.failures))
 
 
 def _diff_request(request: pb.DiffRequest) -> DiffWithInputs:
@@ -132,11 +137,11 @@ def _failures(failures: list[sdk.CheckFailure] | None) -> list[pb.CheckFailure]:
 
 
 def _decoded(struct: Struct) -> dict[str, PropertyValue]:
-    return encode(from_struct(struct))
+    return as_dict(Properties(lambda: from_struct(struct)))
 
 
-def _encoded(answer: Mapping[str, PropertyValue], *asked: Struct) -> Struct:
-    values = {key: wire_value(value) for key, value in answer.items()}
-    for struct in asked:
-        values = keep_secret(values, from_struct(struct))
+def _encoded(answer: Mapping[str, PropertyValue], *asked: Mapping[str, PropertyValue]) -> Struct:
+    values = wire_values(answer)
+    for known in asked:
+        values = keep_secret(values, wire_values(known))
     return to_struct(values)

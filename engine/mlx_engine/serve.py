@@ -17,7 +17,7 @@ import grpc.aio
 from google.protobuf.any_pb2 import Any as Packed
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
 
-from mlx_engine.provider_codec import InitFailed, encode, wire_value
+from mlx_engine.provider_codec import InitFailed, encode, wire_values
 from mlx_engine.provider_servicer import BLOCKING_THREADS, Servicer
 from mlx_engine.providers import ProviderFactory, ProviderLog
 from mlx_engine.wire import to_struct
@@ -99,7 +99,7 @@ def _plain(method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any],
 
 
 def _details(error: InitFailed) -> bytes:
-    properties = to_struct({key: wire_value(value) for key, value in encode(error.properties).items()})
+    properties = to_struct(wire_values(encode(error.properties)))
     failed = provider_pb2.ErrorResourceInitFailed(id=error.resource_id, properties=properties, reasons=error.reasons)
     packed = Packed()
     packed.Pack(failed)

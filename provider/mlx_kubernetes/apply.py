@@ -15,6 +15,7 @@ from mlx_kubernetes.discovery import Discovery, Resource
 from mlx_kubernetes.errors import KubernetesError, NotYet
 from mlx_kubernetes.fields import left_alone
 from mlx_kubernetes.kinds import kind_of
+from mlx_kubernetes.listing import Listing
 from mlx_kubernetes.objects import Object, Path, called, comparable, differences
 
 OWNER = "mlx.dev/owner"
@@ -22,6 +23,8 @@ OWNER = "mlx.dev/owner"
 Verdict = Literal["same", "update", "replace", "create", "unchecked"]
 TRIAL = "mlx-trial-"
 """How the name of an object begins that only a dry run ever sees."""
+ABSENT = "1"
+"""The resourceVersion that no object has: sent with one, an object is made where there is none, and else left as it is (409)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Cluster:
 
     client: Client
     discovery: Discovery
-    manager: str
+    listing: Listing
+    manager: str = ""
     """Of the fields that we send: one for each project and stack."""
 
     def resource(self, tidy: Mapping[str, Any]) -> Resource:
@@ -64,11 +68,12 @@ def live(cluster: Cluster, tidy: Mapping[str, Any]) -> Object | None:
 
 def create(cluster: Cluster, tidy: Object) -> Object:
     """Makes it; takes over what an interrupted apply of the same owner left. Another's object is refused."""
-    there = live(cluster, tidy)
+    answer = _send(cluster, _only_new(tidy), dry=False)
+    there = live(cluster, tidy) if _was_there(answer) else None
     if there is not None:
         refuse_foreign(tidy, there)
         return change(cluster, tidy, there)
-    return _applied(cluster, tidy)
+    return _applied(cluster, _only_new(tidy)) if _was_there(answer) else dict(_checked(answer, tidy))
 
 
 def change(cluster: Cluster, tidy: Object, there: Mapping[str, Any], ignored: Sequence[str] = ()) -> Object:
@@ -80,22 +85,32 @@ def change(cluster: Cluster, tidy: Object, there: Mapping[str, Any], ignored: Se
     return _applied(cluster, sent)
 
 
-def plan(cluster: Cluster, tidy: Object, ignored: Sequence[str] = (), *, new: bool = False) -> Planned:
-    """What an apply would do, asked by dry runs; nothing is written. A ``new`` object must not be another's."""
+def plan_new(cluster: Cluster, tidy: Object) -> Planned:
+    """What making it would come to, asked by dry runs; nothing is written. An object that is there must not be another's."""
     try:
+        answer = _send(cluster, _only_new(tidy), dry=True)
+        there = live(cluster, tidy) if _was_there(answer) else None
+    except NotYet as error:
+        return _unchecked(error)
+    if there is None:
+        return _planned_create(answer, tidy)
+    refuse_foreign(tidy, there)
+    return _compared(cluster, tidy, there, _dry_run(cluster, tidy, there))
+
+
+def plan(cluster: Cluster, tidy: Object, ignored: Sequence[str] = ()) -> Planned:
+    """What an apply would do to an object that was made before, asked by dry runs; nothing is written."""
+    try:
+        listed = _listed(cluster, tidy)
+        answer = _dry_run(cluster, tidy, listed, ignored) if listed else None
+        if listed and answer and _is_of(answer, listed):
+            return _compared(cluster, tidy, listed, answer)
         there = live(cluster, tidy)
     except NotYet as error:
-        return Planned("unchecked", reason=str(error.args[0]).partition("\n")[0])
+        return _unchecked(error)
     if there is None:
-        return _plan_create(cluster, tidy)
-    if new:
-        refuse_foreign(tidy, there)
-    answer = _send(cluster, left_alone(tidy, there, cluster.manager, ignored), dry=True)
-    if answer.code == 422 and _is_immutable(cluster, tidy):
-        return _plan_replace(cluster, tidy, there, answer)
-    after = _checked(answer, tidy)
-    changed = tuple(differences(comparable(there), comparable(after)))
-    return Planned("update" if changed else "same", changed, result=after)
+        return _planned_create(_send(cluster, tidy, dry=True), tidy)
+    return _compared(cluster, tidy, there, _dry_run(cluster, tidy, there, ignored))
 
 
 def refuse_foreign(tidy: Mapping[str, Any], there: Mapping[str, Any]) -> None:
@@ -112,11 +127,46 @@ def is_ours(tidy: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
     return bool(_owner(tidy)) and _owner(tidy) == _owner(there)
 
 
-def _plan_create(cluster: Cluster, tidy: Object) -> Planned:
-    answer = _send(cluster, tidy, dry=True)
+def _listed(cluster: Cluster, tidy: Object) -> Object | None:
+    owner, metadata = _owner(tidy), tidy["metadata"]
+    if not owner:
+        return None
+    return cluster.listing.take(cluster.resource(tidy), str(metadata.get("namespace") or ""), str(metadata["name"]), f"{OWNER}={owner}")
+
+
+def _dry_run(cluster: Cluster, tidy: Object, there: Mapping[str, Any], ignored: Sequence[str] = ()) -> Answer:
+    return _send(cluster, left_alone(tidy, there, cluster.manager, ignored), dry=True)
+
+
+def _is_of(answer: Answer, listed: Mapping[str, Any]) -> bool:
+    """Whether the dry run was of the object as it was listed, and not of what it has become since: it does not change the version."""
+    return answer.ok and answer.body["metadata"].get("resourceVersion") == listed["metadata"]["resourceVersion"]
+
+
+def _compared(cluster: Cluster, tidy: Object, there: Mapping[str, Any], answer: Answer) -> Planned:
+    if answer.code == 422 and _is_immutable(cluster, tidy):
+        return _plan_replace(cluster, tidy, there, answer)
+    after = _checked(answer, tidy)
+    changed = tuple(differences(comparable(there), comparable(after)))
+    return Planned("update" if changed else "same", changed, result=after)
+
+
+def _unchecked(error: NotYet) -> Planned:
+    return Planned("unchecked", reason=str(error.args[0]).partition("\n")[0])
+
+
+def _planned_create(answer: Answer, tidy: Object) -> Planned:
     if _namespace_is_missing(answer):
         return Planned("unchecked", reason=f"its namespace {tidy['metadata'].get('namespace')} is not there yet")
     return Planned("create", result=_checked(answer, tidy))
+
+
+def _only_new(tidy: Object) -> Object:
+    return {**tidy, "metadata": {**tidy["metadata"], "resourceVersion": ABSENT}}
+
+
+def _was_there(answer: Answer) -> bool:
+    return answer.code == 409 and not answer.causes
 
 
 def _plan_replace(cluster: Cluster, tidy: Object, there: Mapping[str, Any], answer: Answer) -> Planned:

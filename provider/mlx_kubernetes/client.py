@@ -1,14 +1,15 @@
-"""Requests to one API server: kept connections, one a thread; every answer that is no success is an error with a sentence.
+"""Requests to one API server: kept connections, no more than are needed at once; every answer that is no success is an error with a sentence.
 
 A connection that breaks is opened again, as the request may be sent twice: server-side apply, reads and deletes with a
-precondition come out the same.
+precondition come out the same; a creation finds what it has made, and knows it by the label of its owner.
 """
 
 import http.client
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -65,7 +66,8 @@ class Client:
     connection: Connection
     limit: float = 30.0
     """Seconds for one answer."""
-    _local: threading.local = field(default_factory=threading.local)
+    _idle: list[http.client.HTTPConnection] = field(default_factory=list)
+    """The one that was used last stands last, and is used next: each new one costs both ends a handshake."""
     _token: str = ""
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -110,31 +112,41 @@ class Client:
         raise AssertionError
 
     def _once(self, method: str, where: str, content: bytes | None, headers: dict[str, str]) -> Answer:
-        connection = self._connection()
         token = self._current_token()
-        connection.request(method, where, content, {**headers, **({"Authorization": f"Bearer {token}"} if token else {})})
-        response = connection.getresponse()
-        text = response.read()
+        with self._connection() as connection:
+            connection.request(method, where, content, {**headers, **({"Authorization": f"Bearer {token}"} if token else {})})
+            response = connection.getresponse()
+            text = response.read()
         if text.startswith(b"{"):
             return Answer(response.status, json.loads(text))
         return Answer(response.status, {"message": text.decode(errors="replace").strip()})
 
-    def _connection(self) -> http.client.HTTPConnection:
-        kept = getattr(self._local, "connection", None)
-        if kept is None:
-            at = self.connection
-            if at.tls is not None:
-                kept = http.client.HTTPSConnection(at.host, at.port, timeout=self.limit, context=at.tls)
-            else:
-                kept = http.client.HTTPConnection(at.host, at.port, timeout=self.limit)
-            self._local.connection = kept
-        return kept
+    @contextmanager
+    def _connection(self) -> Generator[http.client.HTTPConnection]:
+        """One that nobody else uses meanwhile; closed when what it is used for fails."""
+        connection = self._taken() or self._opened()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+    def _taken(self) -> http.client.HTTPConnection | None:
+        with self._turn:
+            return self._idle.pop() if self._idle else None
 
     def _forget(self) -> None:
-        kept = getattr(self._local, "connection", None)
-        if kept is not None:
-            kept.close()
-            self._local.connection = None
+        """Where one broke while it was kept, the others have."""
+        with self._turn:
+            while self._idle:
+                self._idle.pop().close()
+
+    def _opened(self) -> http.client.HTTPConnection:
+        at = self.connection
+        if at.tls is not None:
+            return http.client.HTTPSConnection(at.host, at.port, timeout=self.limit, context=at.tls)
+        return http.client.HTTPConnection(at.host, at.port, timeout=self.limit)
 
     def _current_token(self) -> str:
         if not self.connection.login:

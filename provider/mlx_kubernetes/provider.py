@@ -4,9 +4,9 @@ State holds the live object without what changes by itself, and ``__inputs``, ``
 A plan asks the cluster by dry run, so that it finds by itself what somebody changed by hand.
 """
 
-import asyncio
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pulumi.provider.experimental.property_value import PropertyValue
@@ -40,6 +40,7 @@ from mlx_kubernetes.connection import connection
 from mlx_kubernetes.discovery import Discovery
 from mlx_kubernetes.errors import KubernetesError, NotYet
 from mlx_kubernetes.kinds import kind_of
+from mlx_kubernetes.listing import Listing
 from mlx_kubernetes.objects import Object, Path, called, comparable, differences, identity, shown, tidied
 from mlx_kubernetes.waiting import until_ready
 
@@ -56,10 +57,12 @@ OURS = ("__inputs", "__initialApiVersion", "__fieldManager")
 class KubernetesProvider(BlockingProvider):
     """One cluster, as its configuration says; connected when it is first needed."""
 
+    threaded = BlockingProvider.threaded | {"check", "diff"}
+
     def __init__(self, log: ProviderLog) -> None:
         self._log = log
         self._settings: dict[str, str] = {}
-        self._connected: tuple[Client, Discovery] | None = None
+        self._connected: Cluster | None = None
         self._turn = threading.Lock()
         self._cancelled = threading.Event()
 
@@ -88,7 +91,7 @@ class KubernetesProvider(BlockingProvider):
         return CheckResponse(inputs=request.new_inputs)
 
     async def diff(self, request: DiffRequest) -> DiffResponse:
-        return await asyncio.to_thread(self._differences, request)
+        return self._differences(request)
 
     async def create(self, request: CreateRequest) -> CreateResponse:
         """Makes it and waits until it is ready; in a preview, says what the server would make of it."""
@@ -167,7 +170,7 @@ class KubernetesProvider(BlockingProvider):
             return encode(inputs)
         tidy = self._tidied(inputs)
         cluster = self._cluster(urn, state or {})
-        planned = apply.plan(cluster, tidy, new=state is None)
+        planned = apply.plan_new(cluster, tidy) if state is None else apply.plan(cluster, tidy)
         if planned.verdict == "unchecked":
             self._log(urn, f"cannot be checked yet: {planned.reason}", False)
         return encode({**inputs, **(comparable(planned.result) if planned.result else {})})
@@ -180,28 +183,27 @@ class KubernetesProvider(BlockingProvider):
         return state
 
     def _cluster(self, urn: str, state: Mapping[str, Any]) -> Cluster:
-        client, discovery = self._connection()
-        return Cluster(client, discovery, str(state.get("__fieldManager") or _manager(urn)))
+        return replace(self._connection(), manager=str(state.get("__fieldManager") or _manager(urn)))
 
-    def _connection(self) -> tuple[Client, Discovery]:
+    def _connection(self) -> Cluster:
         with self._turn:
             if self._connected is None:
                 settings = self._settings
                 client = Client(connection(settings.get("kubeconfig", ""), settings.get("context", ""), settings.get("namespace", "")))
-                self._connected = (client, Discovery(client))
+                self._connected = Cluster(client, Discovery(client), Listing(client))
             return self._connected
 
     def _tidied(self, inputs: Mapping[str, Any]) -> Object:
         """With the namespace that it stands in."""
-        client, discovery = self._connection()
+        cluster = self._connection()
         given = str((inputs.get("metadata") or {}).get("namespace") or "")
         if given:
             return tidied(inputs, given)
         try:
-            namespaced = discovery.resource(str(inputs["apiVersion"]), str(inputs["kind"])).namespaced
+            namespaced = cluster.discovery.resource(str(inputs["apiVersion"]), str(inputs["kind"])).namespaced
         except NotYet:
             namespaced = False
-        return tidied(inputs, client.connection.namespace if namespaced else "")
+        return tidied(inputs, cluster.client.connection.namespace if namespaced else "")
 
     def _report(self, urn: str) -> Any:
         return lambda line: self._log(urn, line, True)
@@ -220,8 +222,7 @@ def _state(made: Mapping[str, Any], given: Mapping[str, PropertyValue], cluster:
     kept = {**made, "metadata": {key: value for key, value in made["metadata"].items() if key != "managedFields"}}
     if made.get("kind") == "Secret":
         kept["data"] = Secret(made.get("data") or {})
-    state = encode({**kept, "__initialApiVersion": made["apiVersion"], "__fieldManager": cluster.manager})
-    return {**state, "__inputs": PropertyValue(dict(given))}
+    return encode({**kept, "__inputs": given, "__initialApiVersion": made["apiVersion"], "__fieldManager": cluster.manager})
 
 
 def _live_part(state: Mapping[str, Any]) -> Object:

@@ -16,6 +16,7 @@ from mlx_specs.resources import ModelServerOutputs, ModelVersionOutputs
 from mlx_stacks.apply import lock_holders, refresh
 from mlx_stacks.changes import id_of_urn
 from mlx_stacks.check import check_workspace
+from mlx_stacks.cluster_cause import Cause
 from mlx_stacks.effects import Effect
 from mlx_stacks.errors import Blocked, UserError
 from mlx_stacks.last_failures import Failure, failures_of, last_failures
@@ -77,7 +78,8 @@ def find_faults(workspace: Workspace) -> Found:
     wrong = list(_of_specs(workspace))
     planned, changing = ([], frozenset[str]()) if wrong else _of_the_plan(workspace)
     updates = list(_of_updates(workspace, exported))
-    drift = [] if updates else list(_of_drift(workspace, recorded))
+    on_cluster = workspace.environment.spec.target.type == "kubernetes"  # whose plan has asked the live objects already
+    drift = [] if updates or on_cluster else list(_of_drift(workspace, recorded))
     moved = [fault for fault in drift if fault.fix == MOVE_BACK]  # a plan names no versions
     faults = [*wrong, *moved, *planned, *updates, *_of_artifacts(workspace, recorded), *drift]
     faults += [fault for item in statuses.values() for fault in _of_status(workspace, item)]
@@ -178,7 +180,7 @@ def _still_open(failure: Failure, statuses: Mapping[str, ObjectStatus], changing
     return item is not None and (failure.id in changing or item.status.partition("(")[0] not in WELL)
 
 
-WELL = ("Ready", "Done")
+WELL = ("Ready", "Done", "Prepared", "Applied", "Preparing", "Running", "Scheduled", "Idle")
 
 
 def _failed(failure: Failure) -> Fault:
@@ -228,9 +230,20 @@ def _of_artifact(workspace: Workspace, id: str, artifact: str, digest: str) -> I
 def _of_status(workspace: Workspace, item: ObjectStatus) -> Iterator[Fault]:
     """What `mlx status` says of an object that is not well, as a cause."""
     word = item.status.partition("(")[0]
+    found = Cause.read(item.fields)
+    if found is not None:
+        yield Fault(item.id, Rank.FAILED if word in ("Failed", "TrainingFailed") else Rank.BROKEN, found.root, found.hint)
+        return
     match word:
-        case "Ready" | "Done" | "NotReleased":  # what is not released is told with its reason, from the release
+        case _ if word in WELL:
             return
+        case "NotReleased":  # what is not released is told with its reason, from the release
+            return
+        case "Training":
+            if not item.fields.get("champion"):
+                yield Fault(item.id, Rank.WAITING, item.detail, f"wait for it: mlx logs {item.id.partition('/')[2]} --follow shows it")
+        case "Unknown":
+            yield Fault(item.id, Rank.BROKEN, item.detail, "mlx status asks again; mlx doctor looks at this machine")
         case "TrainingFailed":
             yield _failed_training(item)
         case "Challenger":
@@ -241,7 +254,8 @@ def _of_status(workspace: Workspace, item: ObjectStatus) -> Iterator[Fault]:
                 item.id, Rank.WAITING, f"it waits for {waited}: no version has passed its gates yet", "mlx apply trains it, and completes this endpoint"
             )
         case "NotApplied":
-            yield Fault(item.id, Rank.NOT_APPLIED, "it is declared, not applied", "mlx apply")
+            cluster = f" --cluster {item.id.partition('/')[2]}" if item.id.startswith("Cluster/") else ""
+            yield Fault(item.id, Rank.NOT_APPLIED, "it is declared, not applied", f"mlx apply{cluster}")
         case "Missing" | "Stopped":
             yield Fault(item.id, Rank.BROKEN, item.detail.partition(";")[0], _again(workspace, item))
         case "Incomplete":

@@ -6,19 +6,98 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from mlx_specs import layout
 from mlx_specs.inference import Inference
 from mlx_specs.model import Model
+from mlx_specs.support import deferral
+from mlx_stacks.cluster_logs import KINDS, FollowedPods, pods_of
+from mlx_stacks.status import status
 from mlx_stacks.workspace import Workspace
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 """What a line of a server's log begins with, in this machine's time."""
 
 
+@dataclass(frozen=True)
+class Log:
+    """The end of one log; ``path`` is the file in the workspace, or POD/CONTAINER, and ``refused`` says why it could not be read."""
+
+    id: str
+    path: str
+    lines: Sequence[str]
+    refused: str = ""
+
+
+class Following(Protocol):
+    """One object whose log is read as it grows."""
+
+    id: str
+    pause: float
+    """Seconds between two looks."""
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a log at all."""
+        ...
+
+    def begin(self, last: int, since: datetime | None) -> Sequence[str]:
+        """The end of what is there now; from here on it is followed."""
+        ...
+
+    def more(self) -> Sequence[str]:
+        """What was added since the last look."""
+        ...
+
+
+def is_on_cluster(workspace: Workspace) -> bool:
+    """Whether logs are those of pods."""
+    return workspace.environment.spec.target.type == "kubernetes"
+
+
+def kinds_with_logs(workspace: Workspace) -> tuple[str, ...]:
+    """On a cluster everything that has pods."""
+    return KINDS if is_on_cluster(workspace) else ("Inference", "Model")
+
+
 def writers(workspace: Workspace) -> tuple[str, ...]:
     """The ids of the objects that can have a log, in the graph's order."""
+    if is_on_cluster(workspace):
+        return tuple(node.id for node in workspace.graph.objects if node.object.kind in KINDS and deferral(node.object, "kubernetes") is None)
     return tuple(node.id for node in workspace.graph.objects if _writes(node.object))
+
+
+def read_logs(workspace: Workspace, ids: Sequence[str], last: int, since: datetime | None) -> list[Log]:
+    """What is there now of each object: one file, or those of its pods' containers, the newest pod first."""
+    if is_on_cluster(workspace):
+        pods = pods_of(workspace)
+        return [Log(log.id, log.path, log.lines, log.refused) for id in ids for log in pods.read(id, last, since)]
+    logs = {id: newest_log(workspace, id) for id in ids}
+    return [Log(id, str(log.relative_to(workspace.root)), last_lines(log, last, since)) for id, log in logs.items() if log]
+
+
+def follow(workspace: Workspace, ids: Sequence[str]) -> list[Following]:
+    """What is followed of each object."""
+    if is_on_cluster(workspace):
+        pods = pods_of(workspace)
+        return [FollowedPods(pods, id) for id in ids]
+    return [Followed(workspace, id) for id in ids]
+
+
+def why_none(workspace: Workspace, missing: Sequence[str], logs: Sequence[Log]) -> tuple[str, str]:
+    """That there is no log of these objects, why, and what to do."""
+    if not is_on_cluster(workspace):
+        hint = "mlx status shows what runs; a batch inference tells its progress in mlx apply"
+        return f"{' and '.join(missing) or 'nothing'} has no log in environment {workspace.name}", hint
+    refused = [log for log in logs if log.refused and log.id in missing]
+    if refused:
+        first = refused[0]
+        return f"{first.id}: pod {first.path} has no log that can be read: {first.refused}", "the API server asks the node for it: is the node there?"
+    statuses = {item.id: item for item in status(workspace)}
+    told = [statuses[id] for id in missing if id in statuses]
+    first = told[0].id.partition("/")[2] if told else ""
+    return "; ".join(f"{item.id} has no pod: it is {item.status}{f', {item.detail}' if item.detail else ''}" for item in told), f"mlx why {first} says more"
 
 
 def newest_log(workspace: Workspace, id: str) -> Path | None:
@@ -45,6 +124,7 @@ class Followed:
 
     workspace: Workspace
     id: str
+    pause: float = 0.2
     _log: Path | None = None
     _position: int = 0
     _rest: bytes = b""

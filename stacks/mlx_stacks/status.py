@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from typing import Any, cast
+from typing import Any
 
 from mlx_pipelines.leaderboard import read_leaderboard
 from mlx_specs import layout
@@ -18,13 +18,13 @@ from mlx_specs.resources import (
     OnlineFeaturesOutputs,
     PreparedDatasetOutputs,
 )
-from mlx_stacks.changes import COMPONENTS, RESOURCES
+from mlx_stacks.cluster_status import cluster_status
+from mlx_stacks.environment_status import environment_status
 from mlx_stacks.last_training import with_last_training
 from mlx_stacks.object_status import ObjectStatus
+from mlx_stacks.recorded import Values, finished_objects, recorded_by_object
 from mlx_stacks.status_release import release_status, released_model, unreleased_status, with_unreleased
 from mlx_stacks.workspace import Workspace, open_host
-
-Values = Mapping[str, Any]
 
 GONE = {
     "PreparedDataset": ("Missing", "its prepared rows are gone"),
@@ -46,7 +46,11 @@ MADE_BY = {"Dataset": "PreparedDataset", "FeatureStore": "FeatureRegistry", "Pip
 
 
 def status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
-    """Every declared object in order, then what is in state but no longer declared."""
+    """Every declared object in order, then what is in state but no longer declared; of a cluster its nodes, add-ons and queues."""
+    if workspace.cluster is not None:
+        return cluster_status(workspace, workspace.cluster)
+    if workspace.environment.spec.target.type == "kubernetes":
+        return environment_status(workspace)
     exported = open_host(workspace).export_state()
     recorded, finished = recorded_by_object(exported), finished_objects(exported)
     declared = [node.id for node in workspace.graph.objects if not node.id.startswith("Environment/")]
@@ -55,30 +59,6 @@ def status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
     release, beyond = release_status(workspace, recorded), unreleased_status(workspace, declared)
     left = sorted(recorded.keys() - set(declared) - {each.id for each in release})
     return (*release, *(with_unreleased(workspace, each) for each in known), *beyond, *(_undeclared(id, broken=broken) for id in left))
-
-
-def recorded_by_object(exported: Values) -> dict[str, dict[str, Values]]:
-    """The outputs of each object's resources, by type."""
-    resources = _resources(exported)
-    ids = {item["urn"]: _object_of(item) for item in resources if item["type"].startswith(COMPONENTS)}
-    found: dict[str, dict[str, Values]] = {id: {} for id in ids.values()}
-    for item in resources:
-        if item["type"].startswith(RESOURCES) and item.get("parent") in ids and not item.get("delete"):
-            found[ids[item["parent"]]][item["type"].removeprefix(RESOURCES)] = item.get("outputs", {})
-    return found
-
-
-def finished_objects(exported: Values) -> set[str]:
-    """Those that an apply has finished once: only then their outputs are known."""
-    return {_object_of(item) for item in _resources(exported) if item["type"].startswith(COMPONENTS) and item.get("outputs")}
-
-
-def _resources(exported: Values) -> list[dict[str, Any]]:
-    return cast("list[dict[str, Any]]", cast("Values", exported.get("deployment", exported)).get("resources", []))
-
-
-def _object_of(component: Values) -> str:
-    return f"{component['type'].removeprefix(COMPONENTS)}/{component['urn'].split('::')[-1]}"
 
 
 def _status(workspace: Workspace, id: str, resources: dict[str, Values] | None, *, finished: bool) -> ObjectStatus:

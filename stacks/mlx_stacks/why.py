@@ -1,6 +1,6 @@
 """Why an object is as it is: a tree of what it depends on, ONE cause among all that is wrong there, and what it was made of. Reads only."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlx_specs.resources import (
@@ -11,7 +11,9 @@ from mlx_specs.resources import (
     ModelServerOutputs,
     ModelVersionOutputs,
     PreparedDatasetOutputs,
+    TrainingRunOutputs,
 )
+from mlx_stacks.cluster_cause import Cause, Link
 from mlx_stacks.faults import Fault, Found, Rank, find_faults
 from mlx_stacks.status import ObjectStatus, Values
 from mlx_stacks.workspace import Workspace
@@ -96,7 +98,18 @@ def _branch(workspace: Workspace, id: str, found: Found, cause: Fault | None, to
     node = workspace.graph.get(id)
     references = [one for one in (node.references if node else ()) if not one.startswith("Environment/")]
     children = tuple(_branch(workspace, one, found, cause, told) for one in references)
-    return Branch(id, item.status, item.detail, first is None, is_cause, children)
+    made = Cause.read(item.fields)
+    chain = _chain(made.chain, is_cause=is_cause) if made else ()
+    return Branch(id, item.status, item.detail, first is None, is_cause and not chain, (*chain, *children))
+
+
+def _chain(links: Sequence[Link], *, is_cause: bool) -> tuple[Branch, ...]:
+    """What the object is made of on a cluster, down to what is wrong."""
+    if not links:
+        return ()
+    first, *rest = links
+    below = _chain(rest, is_cause=is_cause)
+    return (Branch(first.id, first.status, first.detail, well=False, is_cause=is_cause and not rest, children=below),)
 
 
 def _lineage(recorded: Mapping[str, Mapping[str, Values]], below: list[str], statuses: Mapping[str, ObjectStatus]) -> Iterator[Origin]:
@@ -128,6 +141,11 @@ def _version(values: Values) -> str:
     return f"{made_of}, run {made.run_id[:12]}, artifact {made.artifact_digest[:12]}"
 
 
+def _run(values: Values) -> str:
+    made = TrainingRunOutputs.model_validate(values)
+    return f"asked of fingerprint {made.fingerprint[:12]}, run {made.run_id[:12]} of pipeline version {made.run.pipeline_version}"
+
+
 def _champion(values: Values) -> str:
     made = ChampionOutputs.model_validate(values)
     return f"{made.alias} is version {made.current.version}" if made.current.exists else f"no {made.alias} yet"
@@ -148,6 +166,7 @@ LINEAGE: Mapping[str, Callable[[Values], str]] = {
     "FeatureRegistry": _features,
     "CompiledPipeline": _pipeline,
     "ModelVersion": _version,
+    "TrainingRun": _run,
     "Champion": _champion,
     "ModelServer": _server,
     "BatchPredictions": _batch,

@@ -11,6 +11,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "run": ["tumour-batch"],
     "predict": ["tumour-api", "--data", "rows.json"],
     "logs": ["tumour"],
+    "render": ["--out", "rendered"],
     "export": ["tumour", "--to", "edge"],
     "promote": ["--to", "prod"],
     "why": ["tumour"],

@@ -13,6 +13,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "run": ["nothing"],
     "predict": ["nothing", "--data", "rows.json"],
     "logs": ["nothing"],
+    "render": ["--out", "rendered"],
     "export": ["nothing", "--to", "edge"],
     "promote": ["--to", "lokal"],
     "why": ["nothing"],

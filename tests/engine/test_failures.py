@@ -50,3 +50,18 @@ def test_a_program_that_raises_stops_the_run_and_deletes_nothing(workspace: Work
     with pytest.raises(UpdateFailed, match="the program failed: KeyError: 'pool'"):
         host.up(broken, workspace.heard)
     assert list(workspace.files()) == ["a"]
+
+
+def test_what_waited_for_its_turn_when_a_run_failed_was_not_started_and_is_not_left_open(workspace: Workspace) -> None:
+    """It was written down before its turn came: the record must go with the turn."""
+
+    def program() -> None:
+        File("bad", folder=workspace.folder, content="FAIL")
+        for number in range(6):
+            File(f"f{number}", folder=workspace.folder)
+
+    with pytest.raises(UpdateFailed, match="cannot create bad"):
+        workspace.host(parallel=1).up(program, workspace.heard)
+    assert "pending_operations" not in workspace.host().export_state()["deployment"]
+    started = [line.removeprefix("create ") for line in workspace.log()]
+    assert sorted(workspace.files()) == sorted(name for name in started if name != "bad")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mlx_engine import paths, wire
 from mlx_engine.host import SECRET, UNKNOWN, Op
 from mlx_engine.provider_codec import Secret, decode, encode, wire_value
-from mlx_engine.state.checkpoint import serial
+from mlx_engine.state.checkpoint import CheckpointText, Operation, Snapshot, salt_of, serial, snapshot_of, written
 from mlx_engine.state.integrity import BrokenSnapshot, check_snapshot
 from mlx_engine.state.resource import Resource
 from mlx_engine.state.secrets import Secrets, WrongPassphrase
@@ -161,6 +161,28 @@ def test_a_broken_snapshot_is_not_written(change: dict[str, Any], fault: str) ->
     check_snapshot([root, sound, replace(sound, urn=STACK_URN, type="pulumi:pulumi:Stack", delete=True)])
     with pytest.raises(BrokenSnapshot, match=re.escape(fault)):
         check_snapshot([root, replace(sound, **change)])
+
+
+@given(JSON)
+@settings(max_examples=200, deadline=None)
+def test_a_checkpoints_text_is_what_json_writes(value: Any) -> None:
+    assert written(value) == json.dumps(value, indent=4, ensure_ascii=False)
+
+
+def test_a_checkpoint_with_pending_operations_is_one_text_whatever_its_resources_hold(workspace: Workspace) -> None:
+    root = Resource(STACK_URN, "pulumi:pulumi:Stack", custom=False, outputs={"places": ['"@resources@"', '"@pending@"', "two\nlines", "é"]})
+    pending = Resource("urn:a", "t", custom=True, inputs={"place": "@pending@", "secret": make_secret("hunter2")}, parent=STACK_URN)
+    texts = CheckpointText(workspace.stack, Secrets("a passphrase"))
+    for running in ([Operation(pending, "creating"), Operation(root, "updating")], []):
+        text = texts.text(Snapshot([root], running)).decode()
+        document = json.loads(text)
+        assert text == json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+        latest = document["checkpoint"]["latest"]
+        assert [item["outputs"] for item in latest["resources"]] == [root.outputs]
+        assert [(item["type"], item["resource"]["urn"]) for item in latest.get("pending_operations", [])] == [(one.type, one.resource.urn) for one in running]
+        opened = snapshot_of(latest, Secrets("a passphrase", salt_of(latest)))
+        assert [one.resource.inputs for one in opened.pending] == [one.resource.inputs for one in running]
+    assert "hunter2" not in text
 
 
 @given(JSON)

@@ -7,6 +7,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -163,11 +164,23 @@ def test_a_busy_server_is_asked_again() -> None:
     assert (answer.code, answer.body) == (200, {"kind": "Fine"})
 
 
+@dataclass
+class Relay:
+    port: int
+    open: list[socket.socket] = field(default_factory=list)
+    """Every connection that was ever made."""
+
+    def drop_all(self) -> None:
+        for near in self.open:
+            with suppress(OSError):
+                near.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
-def proxy(port: int, drop_after: int) -> Iterator[int]:
-    """Passes connections on, and closes each of the first ones once it has carried so many bytes back."""
+def proxy(port: int, drop_after: int) -> Iterator[Relay]:
+    """Passes connections on, and closes the first one once it has carried so many bytes back."""
     listener = socket.create_server(("127.0.0.1", 0))
-    dropped: list[int] = []
+    relay = Relay(listener.getsockname()[1])
 
     def pump(source: socket.socket, target: socket.socket, limit: int) -> None:
         carried = 0
@@ -190,24 +203,43 @@ def proxy(port: int, drop_after: int) -> Iterator[int]:
             except OSError:
                 return
             far = socket.create_connection(("127.0.0.1", port))
-            limit = drop_after if not dropped else 1 << 40
-            dropped.append(limit)
+            limit = drop_after if not relay.open else 1 << 40
+            relay.open.append(near)
             threading.Thread(target=pump, args=(near, far, 1 << 40), daemon=True).start()
             threading.Thread(target=pump, args=(far, near, limit), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield listener.getsockname()[1]
+        yield relay
     finally:
         listener.close()
 
 
 def test_a_connection_that_breaks_is_opened_again(plane: ControlPlane) -> None:
     kubeconfig = yaml.safe_load(plane.kubeconfig().read_text())
-    with proxy(plane.port, 6000) as port:
-        kubeconfig["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{port}"
+    with proxy(plane.port, 6000) as relay:
+        kubeconfig["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{relay.port}"
         client = Client(connection(yaml.safe_dump(kubeconfig)))
         assert [client.get("/api/v1/namespaces/default").ok for _ in range(8)] == [True] * 8
+
+
+def test_connections_are_used_again_and_one_that_broke_takes_the_others_with_it(plane: ControlPlane) -> None:
+    kubeconfig = yaml.safe_load(plane.kubeconfig().read_text())
+    with proxy(plane.port, 1 << 40) as relay:
+        kubeconfig["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{relay.port}"
+        client = Client(connection(yaml.safe_dump(kubeconfig)))
+        threads = [threading.Thread(target=client.get, args=("/api/v1/namespaces",)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        opened = len(relay.open)
+        for _ in range(6):
+            client.get("/api/v1/namespaces")
+        assert 1 <= len(relay.open) == opened <= 6
+        relay.drop_all()
+        assert client.get("/api/v1/namespaces").ok
+        assert len(relay.open) == opened + 1
 
 
 def test_discovery_asks_once_and_again_for_what_it_does_not_know(plane: ControlPlane) -> None:

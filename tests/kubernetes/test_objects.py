@@ -13,6 +13,13 @@ from cluster_stacks import OWNED, ClusterStack, with_value
 from control_plane import ControlPlane
 
 from mlx_engine.host import EngineError, Op
+from mlx_kubernetes import apply
+from mlx_kubernetes.apply import Cluster
+from mlx_kubernetes.client import Answer, Client
+from mlx_kubernetes.connection import connection
+from mlx_kubernetes.discovery import Discovery
+from mlx_kubernetes.errors import KubernetesError
+from mlx_kubernetes.listing import Listing
 
 LABELS = {"app": "web"}
 
@@ -126,6 +133,13 @@ def test_an_object_of_somebody_else_is_refused_by_name(stack: ClusterStack, plan
     plane.kubectl("create", "configmap", "settings", "-n", namespace, "--from-literal=a=theirs")
     said = failure(stack, config_map(namespace), preview=preview)
     assert f"ConfigMap {namespace}/settings exists and was not made by mlx" in said
+    assert plane.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/settings")["data"] == {"a": "theirs"}
+
+
+def test_an_object_that_somebody_made_between_plan_and_apply_is_refused(stack: ClusterStack, plane: ControlPlane, namespace: str) -> None:
+    assert stack.preview(config_map(namespace)) == [(Op.CREATE, [])]
+    plane.kubectl("create", "configmap", "settings", "-n", namespace, "--from-literal=a=theirs")
+    assert f"ConfigMap {namespace}/settings exists and was not made by mlx" in failure(stack, config_map(namespace))
     assert plane.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/settings")["data"] == {"a": "theirs"}
 
 
@@ -354,4 +368,89 @@ def test_an_expired_token_is_one_line(stack: ClusterStack, tmp_path: Path, names
 
 def test_a_missing_permission_names_user_verb_and_resource(plane: ControlPlane, tmp_path: Path, namespace: str) -> None:
     said = failure(ClusterStack(tmp_path, plane.kubeconfig("narrow")), config_map(namespace), preview=True)
-    assert f'ConfigMap {namespace}/settings: not allowed: User "narrow" cannot get resource "configmaps"' in said
+    assert f'ConfigMap {namespace}/settings: not allowed: User "narrow" cannot patch resource "configmaps"' in said
+
+
+class Recorded(Client):
+    """Remembers what it asked, in order: the method, and ``list`` for a read of several."""
+
+    asked: list[str]
+
+    def request(self, method: str, path: str, body: Any = None, **how: Any) -> Answer:
+        self.asked = [*getattr(self, "asked", []), "list" if "labelSelector" in (how.get("query") or {}) else method]
+        return super().request(method, path, body, **how)
+
+
+@pytest.fixture
+def cluster(plane: ControlPlane) -> Cluster:
+    """As one run of the provider sees it; what it serves has been asked for already."""
+    client = Recorded(connection(str(plane.kubeconfig())))
+    discovery = Discovery(client)
+    discovery.resource("v1", "ConfigMap")
+    client.asked = []
+    return Cluster(client, discovery, Listing(client), "mlx-project-dev")
+
+
+def asked(cluster: Cluster) -> list[str]:
+    assert isinstance(cluster.client, Recorded)
+    return cluster.client.asked
+
+
+def test_a_creation_is_one_request(cluster: Cluster, namespace: str) -> None:
+    made = apply.create(cluster, config_map(namespace))
+    assert (made["data"], asked(cluster)) == ({"a": "1"}, ["PATCH"])
+
+
+def test_a_creation_leaves_what_somebody_else_has_made_as_it_is(cluster: Cluster, plane: ControlPlane, namespace: str) -> None:
+    plane.kubectl("create", "configmap", "settings", "-n", namespace, "--from-literal=a=theirs")
+    before = plane.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/settings")
+    with pytest.raises(KubernetesError, match="exists and was not made by mlx"):
+        apply.create(cluster, config_map(namespace))
+    assert plane.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/settings") == before
+
+
+def test_a_plan_reads_all_objects_of_a_kind_at_once(cluster: Cluster, namespace: str) -> None:
+    both = config_map(namespace, "one"), config_map(namespace, "two")
+    for one in both:
+        apply.create(cluster, one)
+    assert [apply.plan(cluster, one).verdict for one in both] == ["same", "same"]
+    assert asked(cluster) == ["PATCH", "PATCH", "list", "PATCH", "PATCH"]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "verdict", "changed"),
+    [
+        (("patch", "configmap", "two", "-p", '{"data": {"a": "by hand"}}'), "update", (("data", "a"),)),
+        (("annotate", "configmap", "two", "note=theirs"), "same", ()),
+        (("delete", "configmap", "two"), "create", ()),
+    ],
+    ids=["our field", "another field", "gone"],
+)
+def test_what_has_changed_since_it_was_listed_is_read_again(
+    cluster: Cluster, plane: ControlPlane, namespace: str, meanwhile: tuple[str, ...], verdict: str, changed: tuple[Any, ...]
+) -> None:
+    both = config_map(namespace, "one"), config_map(namespace, "two")
+    for one in both:
+        apply.create(cluster, one)
+    assert apply.plan(cluster, both[0]).verdict == "same"
+    plane.kubectl(*meanwhile, "-n", namespace)
+    planned = apply.plan(cluster, both[1])
+    assert (planned.verdict, planned.changed) == (verdict, changed)
+
+
+def test_an_object_that_lost_its_label_by_hand_is_not_in_the_list_and_is_read(cluster: Cluster, plane: ControlPlane, namespace: str) -> None:
+    apply.create(cluster, config_map(namespace))
+    plane.kubectl("label", "configmap", "settings", "mlx.dev/owner-", "-n", namespace)
+    assert apply.plan(cluster, config_map(namespace)).changed == (("metadata", "labels"),)
+
+
+def test_a_user_who_may_not_list_reads_each_object(plane: ControlPlane, tmp_path: Path, namespace: str) -> None:
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "patch"]}]
+    role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    plane.request("POST", f"{role}/roles", {"metadata": {"name": "narrow"}, "rules": rules})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "narrow"}
+    plane.request("POST", f"{role}/rolebindings", {"metadata": {"name": "narrow"}, "roleRef": reference, "subjects": [{"kind": "User", "name": "narrow"}]})
+    narrow = ClusterStack(tmp_path, plane.kubeconfig("narrow"))
+    narrow.up(config_map(namespace))
+    plane.kubectl("patch", "configmap", "settings", "-n", namespace, "-p", '{"data": {"a": "by hand"}}')
+    assert narrow.preview(config_map(namespace)) == [(Op.UPDATE, ["data.a"])]

@@ -1,8 +1,11 @@
 """A workspace with one dataset of two rows: what the verbs need where no model is asked for."""
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
 
 SPECS = """\
 apiVersion: mlx/v1

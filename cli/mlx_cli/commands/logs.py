@@ -15,18 +15,18 @@ from mlx_cli.boundary import UsageError
 from mlx_cli.options import HERE, Env, Folder, Format
 
 if TYPE_CHECKING:
-    from mlx_stacks.logs import Followed
     from mlx_stacks.workspace import Workspace
 
 POLL = 0.2
-"""Seconds between two looks at logs that are followed."""
+"""Seconds between two looks where nothing is followed yet."""
 AGO = re.compile(r"(\d+)\s*(s|m|h|d)")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Inferences (their servers' logs) and Models (their last training runs'). Left out: all.", show_default="all")
+        list[str] | None,
+        typer.Argument(help="Inferences (their servers' logs), Models (their last training runs'); on a cluster any object.", show_default="all"),
     ] = None,
     folder: Folder = HERE,
     env: Env = None,
@@ -68,23 +68,28 @@ def moment_of(text: str) -> datetime:
 def ids_of(workspace: Workspace, names: Sequence[str]) -> list[str]:
     """The objects that were named, or all that can have a log."""
     from mlx_cli.session import object_named
-    from mlx_stacks.logs import writers
+    from mlx_stacks.logs import kinds_with_logs, writers
 
-    return list(dict.fromkeys(object_named(workspace, name, ("Inference", "Model")).id for name in names)) or list(writers(workspace))
+    kinds = kinds_with_logs(workspace)
+    return list(dict.fromkeys(object_named(workspace, name, kinds).id for name in names)) or list(writers(workspace))
 
 
 def show(workspace: Workspace, ids: Sequence[str], last: int, since: datetime | None, output: str, *, asked: bool) -> None:
     """What is there now. A log that was asked for by name and is not there is an error."""
-    from mlx_cli.output import result_json
+    from mlx_cli.output import note, result_json
     from mlx_stacks.errors import UserError
-    from mlx_stacks.logs import last_lines, newest_log
+    from mlx_stacks.logs import read_logs, why_none
 
-    logs = {id: newest_log(workspace, id) for id in ids}
-    missing = [id for id, log in logs.items() if log is None]
-    if len(missing) == len(logs) or (asked and missing):
-        hint = "mlx status shows what runs; a batch inference tells its progress in mlx apply"
-        raise UserError(f"{' and '.join(missing) or 'nothing'} has no log in environment {workspace.name}", hint=hint)
-    found = [{"id": id, "path": str(log.relative_to(workspace.root)), "lines": last_lines(log, last, since)} for id, log in logs.items() if log]
+    logs = read_logs(workspace, ids, last, since)
+    there = [log for log in logs if not log.refused]
+    missing = [id for id in ids if id not in {log.id for log in there}]
+    if not there or (asked and missing):
+        reason, hint = why_none(workspace, missing, logs)
+        raise UserError(reason, hint=hint)
+    for log in logs:
+        if log.refused:
+            note(f"{log.id}: {log.path} has no log: {log.refused}")
+    found = [{"id": log.id, "path": log.path, "lines": list(log.lines)} for log in there]
     if output == "json":
         result_json({**found[0], "logs": found})
     else:
@@ -101,10 +106,10 @@ def show_lines(found: Sequence[dict[str, Any]]) -> None:
 def stay(workspace: Workspace, ids: Sequence[str], last: int, since: datetime | None) -> None:
     """Prints the end of each log, then what is added to any of them, until it is interrupted."""
     from mlx_cli.output import note
-    from mlx_stacks.logs import Followed
+    from mlx_stacks.logs import follow
 
     width = max(map(len, ids), default=0) if len(ids) > 1 else 0
-    followed: list[Followed] = [Followed(workspace, id) for id in ids]
+    followed = follow(workspace, ids)
     for one in followed:
         history = one.begin(last, since)
         say(one.id, history, width)
@@ -113,7 +118,7 @@ def stay(workspace: Workspace, ids: Sequence[str], last: int, since: datetime | 
     while True:
         for one in followed:
             say(one.id, one.more(), width)
-        time.sleep(POLL)
+        time.sleep(max((one.pause for one in followed), default=POLL))
 
 
 def say(id: str, lines: Sequence[str], width: int) -> None:

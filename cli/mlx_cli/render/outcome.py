@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 COLOURS = {
     "Ready": "green", "Done": "green", "Declared": "dim", "NotRun": "dim", "NotApplied": "dim",
     "NotReleased": "yellow", "WaitingForModel": "yellow", "Challenger": "yellow",
+    "Prepared": "green", "Applied": "green", "Scheduled": "green", "Idle": "dim", "Empty": "dim",
+    "Preparing": "yellow", "Running": "yellow", "Training": "yellow", "Waiting": "yellow", "Suspended": "yellow",
 }  # fmt: skip
 """Green is well, yellow waits for something; what has no row is broken, and red."""
 

@@ -69,7 +69,7 @@ class Deployment:
         self.tell = on_event
         self._guard = guard
         self._planner = Planner(stack, olds, packages, journal)
-        self._operations = Operations(journal, packages, dry_run=dry_run)
+        self._operations = Operations(journal, packages, self._slot, dry_run=dry_run)
         self._slots = threading.Semaphore(self.parallel)
         self._deciding = threading.RLock()
         self._decided = threading.Condition(self._deciding)
@@ -130,7 +130,8 @@ class Deployment:
     def attempt(self, old: Resource, ask: Callable[[], Action]) -> Action:
         """Asks for the action on ``old``; where that fails, the failure is recorded and ``old`` stays as it is."""
         try:
-            return self._with_slot(ask)
+            with self._slot():
+                return ask()
         except ProviderError as error:
             self._fail(-1, Action(Op.REFRESH, old, old), str(error))
             return Action(Op.SAME, old, old)
@@ -215,7 +216,7 @@ class Deployment:
     def _carry_out(self, number: int, action: Action) -> Resource | None:
         self.tell(Event(EventKind.STARTED, step=self.outcome.steps[number], urn=action.subject.urn))
         try:
-            done = self._with_slot(lambda: self._operations.carry_out(action)) if _asks_provider(action) else self._operations.carry_out(action)
+            done = self._operations.carry_out(action)
         except Stopped:
             raise
         except (ProviderError, EngineError) as error:
@@ -226,11 +227,12 @@ class Deployment:
         self.tell(Event(EventKind.DONE, step=self.outcome.steps[number], urn=action.subject.urn))
         return done
 
-    def _with_slot(self, work: Callable[[], T]) -> T:
+    @contextmanager
+    def _slot(self) -> Generator[None]:
         with self._slots:
             if self.outcome.stopping:
                 raise Stopped("the run is stopping")
-            return work()
+            yield
 
     def _fail(self, number: int, action: Action, message: str) -> None:
         step = self.outcome.steps.pop(number, None) or step_of(action)
@@ -260,11 +262,6 @@ class Deployment:
         except Stopped:
             self.outcome.steps.pop(number, None)
             raise
-
-
-def _asks_provider(action: Action) -> bool:
-    """Only work that a provider does counts as one of the operations that run at once."""
-    return action.subject.custom and action.op not in (Op.SAME, Op.REPLACE) and not urns.is_provider(action.subject.type)
 
 
 def _leaves_quietly(old: Resource) -> bool:

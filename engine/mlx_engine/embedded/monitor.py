@@ -13,7 +13,7 @@ from mlx_engine.embedded.packages import Packages
 from mlx_engine.embedded.plugin import ProviderError
 from mlx_engine.host import EngineError, Event, EventKind, Stack, Unsupported
 from mlx_engine.state.resource import Resource
-from mlx_engine.values import UNSEEN
+from mlx_engine.values import UNSEEN, Values
 from mlx_engine.wire import from_struct, to_struct
 
 FEATURES = [
@@ -55,7 +55,7 @@ class Monitor:
         goal = self._refusing(lambda: goal_of(request, self._stack, self._registered.get(request.parent)))
         resource = self._remember(self._deployment.register(goal))
         identity = "" if resource.id in UNSEEN and not urns.is_provider(resource.type) else resource.id
-        return resource_pb2.RegisterResourceResponse(urn=resource.urn, id=identity, object=to_struct(resource.outputs))
+        return resource_pb2.RegisterResourceResponse(urn=resource.urn, id=identity, object=to_struct(_declarable(resource.outputs)))
 
     def RegisterResourceOutputs(self, request: resource_pb2.RegisterResourceOutputsRequest) -> Empty:
         self._deployment.register_outputs(request.urn, from_struct(request.outputs))
@@ -134,6 +134,11 @@ class Engine:
             event = Event(EventKind.LOG, urn=request.urn, message=request.message, severity=severity, ephemeral=request.ephemeral)
             self._deployment.tell(event)
         return Empty()
+
+
+def _declarable(outputs: Values) -> Values:
+    """Without what providers keep for themselves, often the whole object once more: the SDK would take it apart for nothing."""
+    return {key: value for key, value in outputs.items() if not key.startswith("__")}
 
 
 def _invoked(values: Any, failures: Sequence[provider_pb2.CheckFailure]) -> resource_pb2.ResourceInvokeResponse:

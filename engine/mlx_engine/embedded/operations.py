@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
@@ -15,12 +16,15 @@ from mlx_engine.state.checkpoint import touched
 from mlx_engine.state.resource import Resource
 
 Outcome = TypeVar("Outcome")
+Slot = Callable[[], AbstractContextManager[None]]
+"""``with slot():`` waits until one operation more may run."""
 
 
 class Operations:
-    def __init__(self, journal: Journal, packages: Packages, *, dry_run: bool) -> None:
+    def __init__(self, journal: Journal, packages: Packages, slot: Slot, *, dry_run: bool) -> None:
         self._journal = journal
         self._packages = packages
+        self._slot = slot
         self._dry_run = dry_run
         self.condemned: set[str] = set()
         """Urns of objects that go in this run; what is deleted with one of them is not deleted by itself."""
@@ -164,9 +168,11 @@ class Operations:
             self._journal.drop(old, ends=old)
 
     def _run(self, kind: str, pending: Resource, ask: Callable[[], Live], record: Callable[[Live], Outcome]) -> Outcome:
+        # On disk before its turn has come: while the disk is waited for, others have theirs.
         self._journal.begin(kind, pending)
         try:
-            return record(ask())
+            with self._slot():
+                return record(ask())
         except InitializationFailed as partial:
             record(partial.live)
             raise

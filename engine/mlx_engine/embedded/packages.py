@@ -10,7 +10,6 @@ from mlx_engine import urns
 from mlx_engine.embedded.in_process import ProviderLoop
 from mlx_engine.embedded.plugin import Plugin, ProviderError
 from mlx_engine.host import EngineError
-from mlx_engine.provider_servicer import Servicer
 from mlx_engine.providers import ProviderFactory, ProviderLog
 from mlx_engine.state.resource import Resource
 from mlx_engine.values import Values
@@ -99,7 +98,7 @@ class Packages:
         if factory is None:
             plugin = self._start_executable(package, version)
         else:
-            plugin = Plugin(package, self._loop.caller(Servicer(factory(self._log), version)), stop=lambda: None)
+            plugin = Plugin(package, self._loop.caller(factory(self._log), version), stop=lambda: None)
         plugin.dry_run = self._dry_run
         self._started.append(plugin)
         return plugin

@@ -18,6 +18,7 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import Stack as RootComponent
 from pulumi.runtime.stack import run_in_stack
 
+from mlx_engine.embedded.sdk_shortcuts import short_cut
 from mlx_engine.host import Program, Stack
 
 _SETTINGS: Any = settings.SETTINGS
@@ -29,6 +30,7 @@ def run_program(program: Program, stack: Stack, monitor: Any, engine: Any, *, pa
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the SDK leaves futures with exceptions behind
 
     def run() -> None:
+        short_cut()
         _configure(stack, monitor, engine, parallel=parallel, dry_run=dry_run)
         _run_loop(_driver(program), threads=2 * parallel + 4)
 

@@ -1,0 +1,152 @@
+"""The status of an environment on a cluster: each object by its live objects, its run and the registry's champion. Reads only.
+
+One list for each kind; where something is not well, one more look around tells why.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from mlx_components.model import ALIAS
+from mlx_engine.stack_outputs import stack_outputs
+from mlx_kubernetes.client import Client
+from mlx_kubernetes.connection import connection
+from mlx_pipelines.errors import PipelineError
+from mlx_pipelines.kfp_api import state
+from mlx_pipelines.registry_rest import champion
+from mlx_specs.cluster import Cluster
+from mlx_specs.environment import KubernetesTarget
+from mlx_specs.resources import TrainingRunOutputs
+from mlx_stacks.api_object import text
+from mlx_stacks.cluster_cause import Cause
+from mlx_stacks.cluster_live import AT_ONCE, Live, read_around, read_owned
+from mlx_stacks.cluster_look import asked
+from mlx_stacks.errors import UserError
+from mlx_stacks.last_words import with_last_words
+from mlx_stacks.live_status import Facts, Unanswered, live_status
+from mlx_stacks.object_status import ObjectStatus
+from mlx_stacks.on_cluster import connect, place_of
+from mlx_stacks.recorded import Values, awaited_models, recorded_by_object, recorded_on_cluster
+from mlx_stacks.workspace import Workspace, open_host, stack_of_cluster
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the state says."""
+
+    mlx: Mapping[str, Mapping[str, Values]]
+    kubernetes: Mapping[str, Mapping[tuple[str, str], Values]]
+    awaited: Mapping[str, str]
+
+
+def environment_status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
+    """The cluster, the environment's namespace, every declared object in order, then what is in state but no longer declared."""
+    exported = open_host(workspace).export_state()
+    recorded = Recorded(recorded_by_object(exported), recorded_on_cluster(exported), awaited_models(exported))
+    cluster = declared_cluster(workspace)
+    stack = _of_stack(workspace, cluster)
+    ids = [f"Environment/{workspace.name}", *(node.id for node in workspace.graph.objects if node.id.split("/")[0] not in ("Environment", "Cluster"))]
+    left = sorted(recorded.mlx.keys() - set(ids))
+    if not recorded.mlx:
+        return (stack, *(_not_applied(id) for id in ids))
+    return (stack, *_looked_up(workspace, cluster, recorded, ids), *(_undeclared(id, workspace) for id in left))
+
+
+def declared_cluster(workspace: Workspace) -> Cluster:
+    """The cluster that the environment is on; in the middle of an edit there may be none."""
+    target = workspace.environment.spec.target
+    assert isinstance(target, KubernetesTarget)
+    node = workspace.graph.get(f"Cluster/{target.cluster}")
+    if node is None or not isinstance(node.object, Cluster):
+        raise UserError(
+            f"environment {workspace.name} is on Cluster/{target.cluster}, whose spec cannot be read", hint="mlx validate says what is wrong with it"
+        )
+    return node.object
+
+
+def client_of(workspace: Workspace) -> Client:
+    """Asks the environment's cluster; raises ``UserError`` where it was never applied."""
+    connected = connect(workspace)
+    return asked(lambda: Client(connection(connected.kubeconfig, connected.context)))
+
+
+def _of_stack(workspace: Workspace, cluster: Cluster) -> ObjectStatus:
+    """A cluster is a stack of its own: whether that was applied is all that an environment knows."""
+    name = cluster.metadata.name
+    applied = stack_outputs(stack_of_cluster(workspace.root, workspace.project, cluster)) is not None
+    detail = f"a stack of its own: mlx status --cluster {name}" if applied else f"a stack of its own: mlx apply --cluster {name}"
+    return ObjectStatus(f"Cluster/{name}", "Applied" if applied else "NotApplied", detail)
+
+
+def _not_applied(id: str) -> ObjectStatus:
+    return ObjectStatus(id, "NotApplied", "declared, not applied yet")
+
+
+def _undeclared(id: str, workspace: Workspace) -> ObjectStatus:
+    broken = any(problem.severity == "error" for problem in workspace.warnings)
+    detail = "applied, but the specs have problems: mlx validate" if broken else "in state but not in the specs; the next apply removes it"
+    return ObjectStatus(id, "Undeclared", detail)
+
+
+def _looked_up(workspace: Workspace, cluster: Cluster, recorded: Recorded, ids: Sequence[str]) -> list[ObjectStatus]:
+    """Once for what there is; again with all around it where something is not well, or has not started."""
+    client, place = client_of(workspace), place_of(workspace)
+    live = asked(lambda: read_owned(client, place.namespace, place.owner))
+    facts = _facts(workspace, cluster, recorded, live, ids)
+    found = _all(workspace, facts, ids)
+    if not any(Cause.read(item.fields) for item in found) and not any(text(pod, "status", "phase") == "Pending" for pod in live.of("Pod")):
+        return found
+    around = asked(lambda: with_last_words(client, read_around(client, live)))
+    return _all(workspace, replace(facts, live=around), ids)
+
+
+def _all(workspace: Workspace, facts: Facts, ids: Sequence[str]) -> list[ObjectStatus]:
+    nodes = {node.id: node.object for node in workspace.graph.objects}
+    made = [live_status(id, nodes.get(id, workspace.environment), facts) if id in facts.applied else _not_applied(id) for id in ids]
+    return [replace(item, fields={**item.fields, **_about(workspace, item.id)}) for item in made]
+
+
+def _about(workspace: Workspace, id: str) -> Mapping[str, object]:
+    """What people say of it."""
+    node = workspace.graph.get(id)
+    metadata = node.object.metadata if node is not None else workspace.environment.metadata
+    return {"description": metadata.description, "owner": metadata.owner, "labels": dict(metadata.labels)}
+
+
+def _facts(workspace: Workspace, cluster: Cluster, recorded: Recorded, live: Live, ids: Sequence[str]) -> Facts:
+    target = workspace.environment.spec.target
+    assert isinstance(target, KubernetesTarget)
+    models = [id.partition("/")[2] for id in ids if id.startswith("Model/")]
+    runs = {id.partition("/")[2]: TrainingRunOutputs.model_validate(made["TrainingRun"]) for id, made in recorded.mlx.items() if "TrainingRun" in made}
+    champions = _each(models, lambda model: champion(target.mlflow, model, ALIAS))
+    states = _each(sorted(runs), lambda model: state(runs[model].run, runs[model].run_id))
+    declared = {id: str(made["Declared"].get("reason") or "") for id, made in recorded.mlx.items() if "Declared" in made}
+    return Facts(
+        now=datetime.now(UTC),
+        live=live,
+        cluster=cluster,
+        applied=frozenset(recorded.mlx),
+        recorded=recorded.kubernetes,
+        declared=declared,
+        awaited=recorded.awaited,
+        champions=champions,
+        runs=runs,
+        states=states,
+    )
+
+
+def _each(names: Sequence[str], ask: Callable[[str], V]) -> dict[str, V | Unanswered]:
+    """An answer for each name; of a server that does not answer its sentence."""
+
+    def one(name: str) -> V | Unanswered:
+        try:
+            return ask(name)
+        except PipelineError as error:
+            return Unanswered(str(error))
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return dict(zip(names, threads.map(one, names), strict=True))

@@ -1,0 +1,98 @@
+"""Providers in this process: on whose thread they run, and what the SDK does not do for programs that run here."""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import Workspace
+from pulumi import log
+from pulumi.provider.experimental.provider import CheckRequest, CheckResponse, CreateRequest, CreateResponse
+from pulumi.runtime import resource as registration
+from pulumi.runtime.proto import provider_pb2 as pb
+
+from mlx_engine.embedded.in_process import ProviderLoop
+from mlx_engine.embedded.plugin import Call, ProviderError
+from mlx_engine.embedded.sdk_shortcuts import short_cut
+from mlx_engine.provider_codec import BlockingProvider, decode, encode
+from mlx_engine.wire import from_struct, to_struct
+
+OF_THE_PROGRAM = contextvars.ContextVar("OF_THE_PROGRAM", default="")
+URN = "urn:pulumi:dev::project::files:index:File::a"
+
+
+class Told(BlockingProvider):
+    """Answers with where it ran."""
+
+    async def check(self, request: CheckRequest) -> CheckResponse:
+        return CheckResponse(inputs=encode({"thread": threading.get_ident()}))
+
+    async def create(self, request: CreateRequest) -> CreateResponse:
+        await asyncio.sleep(0)
+        if decode(request.properties).get("fails"):
+            raise ValueError("no room")
+        return CreateResponse("a", encode({"thread": threading.get_ident(), "seen": OF_THE_PROGRAM.get()}))
+
+
+@pytest.fixture
+def call() -> Iterator[Call]:
+    loop = ProviderLoop()
+    yield loop.caller(Told(), "1.0.0")
+    loop.close()
+
+
+def created(call: Call, **properties: Any) -> dict[str, Any]:
+    return from_struct(call("Create", pb.CreateRequest(urn=URN, properties=to_struct(properties))).properties)
+
+
+def test_what_may_block_runs_on_the_thread_that_asked_and_sees_nothing_of_the_program(call: Call) -> None:
+    OF_THE_PROGRAM.set("its own")
+    assert created(call) == {"thread": threading.get_ident(), "seen": ""}
+    assert created(call) == {"thread": threading.get_ident(), "seen": ""}
+
+
+def test_what_must_be_quick_runs_on_the_providers_thread(call: Call) -> None:
+    assert from_struct(call("Check", pb.CheckRequest(urn=URN)).inputs)["thread"] != threading.get_ident()
+
+
+def test_a_caller_that_runs_a_loop_itself_is_served_on_the_providers_thread(call: Call) -> None:
+    async def main() -> dict[str, Any]:
+        return created(call)
+
+    assert asyncio.run(main())["thread"] != threading.get_ident()
+
+
+def test_what_it_raises_is_the_providers_error(call: Call) -> None:
+    with pytest.raises(ProviderError, match="no room"):
+        created(call, fails=True)
+
+
+class Declared:
+    """The SDK looks for three constructors on the stack: of a resource, and of the two classes above it."""
+
+    def __init__(self, above: int = 2) -> None:
+        self.frames: int = Declared(above - 1).frames if above else len(registration._get_stack_trace().frames)  # type: ignore[attr-defined]
+
+
+def test_the_sdk_looks_up_no_source_lines_for_this_host_and_does_for_others(workspace: Workspace) -> None:
+    """Seen on its own name: were it another, the lines would be looked up again in silence."""
+    seen: list[int] = []
+    workspace.host().preview(lambda: seen.append(Declared().frames), workspace.heard)
+    assert seen == [0]
+    assert Declared().frames > 0
+
+
+def test_messages_that_are_not_for_debugging_are_still_told(workspace: Workspace) -> None:
+    def program() -> None:
+        log.debug("not shown")
+        log.info("shown")
+
+    workspace.host().preview(program, workspace.heard)
+    assert [event.message for event in workspace.events if event.message] == ["shown"]
+
+
+def test_a_shortcut_holds_in_its_own_context_only() -> None:
+    contextvars.copy_context().run(short_cut)
+    assert Declared().frames > 0

@@ -1,0 +1,109 @@
+"""`mlx render` of the reference workspace: every object that it writes is taken by a real API server with the projects' real definitions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from flights_on_cluster import OnCluster, make_champion
+
+APPLY = "application/apply-patch+yaml"
+SPACE = "delays-other"
+
+
+@pytest.fixture(scope="module")
+def out(flights: OnCluster, mlflow: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment other, whose model delay has a champion, as files."""
+    make_champion(mlflow, "delay", "s3://lake/other")
+    folder = tmp_path_factory.mktemp("rendered")
+    flights.mlx("render", "--env", "other", "--out", str(folder))
+    return folder
+
+
+@pytest.fixture
+def space(flights: OnCluster) -> Iterator[str]:
+    """The namespace of the environment, as nothing stands in one that is not there."""
+    flights.plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": SPACE}})
+    yield SPACE
+    at = f"/api/v1/namespaces/{SPACE}"
+    flights.plane.request("DELETE", at)
+    flights.plane.until(lambda: not any(item["metadata"]["name"] == SPACE for item in flights.objects("/api/v1/namespaces")), "the namespace is gone")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def objects(folder: Path) -> list[dict[str, Any]]:
+    """In the order in which the kustomization lists them."""
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    return [item for name in listed for item in yaml.safe_load_all((folder / name).read_text())]
+
+
+def path_of(flights: OnCluster, item: dict[str, Any]) -> str:
+    version = item["apiVersion"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    plural = next(one["name"] for one in flights.plane.request("GET", root)["resources"] if one["kind"] == item["kind"] and "/" not in one["name"])
+    space = f"/namespaces/{item['metadata']['namespace']}" if "namespace" in item["metadata"] else ""
+    return f"{root}{space}/{plural}/{item['metadata']['name']}"
+
+
+def test_every_object_of_an_environment_is_accepted_by_the_server(flights: OnCluster, out: Path, space: str) -> None:
+    for item in objects(out):
+        flights.plane.request("PATCH", path_of(flights, item), item, type=APPLY, dryRun="All", fieldManager="render", force="true")
+    kinds = {item["kind"] for item in objects(out)}
+    assert {"InferenceService", "SparkApplication", "CronJob", "FeatureStore", "PipelineVersion", "TrainJob", "Notebook", "LocalQueue"} <= kinds
+
+
+def test_every_object_of_a_cluster_is_accepted_by_the_server(flights: OnCluster, tmp_path: Path) -> None:
+    flights.mlx("render", "--cluster", "main", "--out", str(tmp_path))
+    made = objects(tmp_path)
+    assert sorted({item["kind"] for item in made}) == ["ClusterQueue", "ResourceFlavor"]
+    for item in made:
+        flights.plane.request("PATCH", path_of(flights, item), item, type=APPLY, dryRun="All", fieldManager="render", force="true")
+
+
+def test_it_writes_the_same_bytes_again(flights: OnCluster, out: Path, tmp_path: Path) -> None:
+    before = contents(out)
+    flights.mlx("render", "--env", "other", "--out", str(out))
+    flights.mlx("render", "--env", "other", "--out", str(tmp_path))
+    assert contents(out) == before == contents(tmp_path)
+
+
+def test_there_is_a_file_for_each_object_and_kustomize_reads_them_in_order(flights: OnCluster, out: Path) -> None:
+    assert {"environment.yaml", "dataset-flights.yaml", "model-minutes.yaml", "inference-delay-api.yaml", "pipelines/tabular.yaml"} <= contents(out).keys()
+    built = list(yaml.safe_load_all(flights.plane.kubectl("kustomize", str(out))))
+    assert [(item["kind"], item["metadata"]["name"]) for item in built] == [(item["kind"], item["metadata"]["name"]) for item in objects(out)]
+    assert built == objects(out)
+
+
+def test_what_no_manifest_does_is_told(flights: OnCluster, tmp_path: Path) -> None:
+    said = flights.mlx("render", "--env", "other", "--out", str(tmp_path), "-o", "json").json
+    assert "Model/delay: its training run is submitted to Kubeflow Pipelines by mlx apply" in said["notes"]
+    assert "Model/delay: its recurring run (0 4 * * 1) is kept in Kubeflow Pipelines by mlx apply" in said["notes"]
+    assert "Monitor/delay-watch: monitors do not run yet" in said["notes"]
+    readme = (tmp_path / "README.md").read_text()
+    assert all(f"- {note}" in readme for note in said["notes"])
+
+
+def test_the_compiled_pipeline_is_the_versions(out: Path) -> None:
+    (version,) = [item for item in objects(out) if item["kind"] == "PipelineVersion"]
+    compiled, platforms = yaml.safe_load_all((out / "pipelines" / "tabular.yaml").read_text())
+    assert (compiled, platforms) == (version["spec"]["pipelineSpec"], version["spec"]["platformSpec"])
+
+
+def test_an_object_that_is_gone_takes_its_file_with_it(flights: OnCluster, tmp_path: Path) -> None:
+    flights.mlx("render", "--env", "other", "--out", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("mine")
+    flights.workspace.edit("specs/on-cluster.yaml", "- other\n", "")
+    said = flights.mlx("render", "--env", "other", "--out", str(tmp_path), "-o", "json").json
+    flights.workspace.edit("specs/on-cluster.yaml", "- dev\n", "- dev\n- other\n")
+    assert said["removed"] == ["notebook-explore.yaml"]
+    assert (tmp_path / "mine.yaml").is_file()
+
+
+def test_secrets_are_references_only(flights: OnCluster, out: Path) -> None:
+    (store,) = [item for item in objects(out) if item["kind"] == "FeatureStore"]
+    assert store["spec"]["services"]["onlineStore"]["persistence"]["store"]["secretRef"] == {"name": "redis"}
+    assert [item["kind"] for item in objects(out) if item["kind"] == "Secret"] == []
