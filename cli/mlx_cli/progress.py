@@ -15,6 +15,7 @@ from mlx_cli.boundary import StoppedHalfway
 from mlx_cli.failures import owner, reason
 from mlx_cli.output import Paint, duration, paint_for, short
 from mlx_engine.host import Event, EventKind, Interrupted, Op, Step
+from mlx_stacks.changes import RESOURCES
 from mlx_stacks.effects import does_nothing
 
 WORDS = {
@@ -24,6 +25,8 @@ WORDS = {
     "JoinedDataset": ("join features", "delete the rows"),
     "CompiledPipeline": ("compile", "delete"),
     "ModelVersion": ("train", "leave the version to the registry"),
+    "TrainingRun": ("submit the training", "leave the run"),
+    "RecurringRun": ("schedule retraining", "end the schedule"),
     "Champion": ("judge", "remove the alias"),
     "Release": ("record", "forget"),
     "ReleasedModel": ("take over", "remove the alias"),
@@ -106,7 +109,9 @@ def is_managed(step: Step) -> bool:
 
 def what(step: Step) -> str:
     """``train``, ``remove the alias``: the step in words."""
-    make, remove = WORDS.get(step.type.rsplit(":", 1)[-1], (step.op.value, step.op.value))
+    kind = step.type.rsplit(":", 1)[-1]
+    outside = f"{step.op.value} {kind}" if not step.type.startswith(RESOURCES) else step.op.value
+    make, remove = WORDS.get(kind, (outside, outside))
     match step.op:
         case Op.CREATE | Op.UPDATE | Op.CREATE_REPLACEMENT:
             return "record" if does_nothing(step) else make

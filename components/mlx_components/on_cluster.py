@@ -53,7 +53,7 @@ class TrainedOnClusterComponent(OnClusterComponent):
         after: Sequence[pulumi.Resource] = (),
     ) -> None:
         super().__init__(obj, "Model", manifests, provider, after=after)
-        options = self.child(depends_on=list(after))
+        options = self.child(depends_on=[*after, *self.objects])
         if run is not None:
             MlxResource("TrainingRun", self.name, run.model_copy(update={"about": self.about}).wire(), ("runId",), options)
         if recurring is not None:

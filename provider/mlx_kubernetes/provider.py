@@ -62,6 +62,8 @@ class KubernetesProvider(BlockingProvider):
     def __init__(self, log: ProviderLog) -> None:
         self._log = log
         self._settings: dict[str, str] = {}
+        self._is_to_be_made = False
+        """In a preview: the cluster itself is made by the same program, so nobody can be asked."""
         self._connected: Cluster | None = None
         self._turn = threading.Lock()
         self._cancelled = threading.Event()
@@ -76,6 +78,7 @@ class KubernetesProvider(BlockingProvider):
     async def configure(self, request: ConfigureRequest) -> ConfigureResponse:
         """``kubeconfig`` (a path or its text), ``context``, ``namespace``."""
         given = {**{key.rpartition(":")[2]: value for key, value in request.variables.items()}, **decode(request.args)}
+        self._is_to_be_made = given.get("kubeconfig") == UNKNOWN
         self._settings = {key: str(given[key]) for key in ("kubeconfig", "context", "namespace") if given.get(key) not in (None, UNKNOWN)}
         return await super().configure(request)
 
@@ -113,11 +116,14 @@ class KubernetesProvider(BlockingProvider):
             there = None
         if there is None or (not state and inputs and not request.resource_id and not apply.is_ours(asked, there)):
             return ReadResponse(resource_id="", properties={}, inputs={})
-        known = comparable(_live_part(state)) if state else None
-        if known is not None and comparable(there) == known:
+        if state and self._is_as_applied(cluster, tidy, state, there):
             return ReadResponse(resource_id=identity(there), properties=request.properties, inputs=request.inputs)
         given = request.inputs or encode(comparable(there))  # imported: all that is not the server's
         return ReadResponse(resource_id=identity(there), properties=_state(there, given, cluster), inputs=given)
+
+    def _is_as_applied(self, cluster: Cluster, tidy: Object, state: Mapping[str, Any], there: Object) -> bool:
+        """Whether nothing of ours differs: what controllers add, such as a volume's name, is no drift."""
+        return comparable(there) == comparable(_live_part(state)) or apply.plan(cluster, tidy).verdict == "same"
 
     async def update(self, request: UpdateRequest) -> UpdateResponse:
         """Changes it, or makes it again where somebody deleted it; then waits until it is ready."""
@@ -141,7 +147,7 @@ class KubernetesProvider(BlockingProvider):
 
     def _differences(self, request: DiffRequest) -> DiffResponse:
         state, inputs = decode(request.old_state), decode(request.new_inputs)
-        if _holds_unknown(inputs):
+        if _holds_unknown(inputs) or self._is_to_be_made:
             return _answer(tuple(differences(_old_inputs(request), inputs)), PropertyDiffKind.UPDATE)
         tidy = self._tidied(inputs)
         if identity(tidy) != request.resource_id or _group(inputs) != _group(_live_part(state)) or inputs.get("kind") != state.get("kind"):
@@ -168,6 +174,9 @@ class KubernetesProvider(BlockingProvider):
         """What is known of it before it is made; what cannot be checked yet is said."""
         if _holds_unknown(inputs):
             return encode(inputs)
+        if self._is_to_be_made:
+            self._log(urn, "cannot be checked yet: its cluster is not there", False)
+            return encode(inputs)
         tidy = self._tidied(inputs)
         cluster = self._cluster(urn, state or {})
         planned = apply.plan_new(cluster, tidy) if state is None else apply.plan(cluster, tidy)
@@ -176,7 +185,10 @@ class KubernetesProvider(BlockingProvider):
         return encode({**inputs, **(comparable(planned.result) if planned.result else {})})
 
     def _ready(self, urn: str, cluster: Cluster, tidy: Object, made: Object, given: Mapping[str, PropertyValue], timeout: float) -> dict[str, PropertyValue]:
-        waited = until_ready(cluster, tidy, made, timeout, self._report(urn), self._cancelled)
+        try:
+            waited = until_ready(cluster, tidy, made, timeout, self._report(urn), self._cancelled)
+        except KubernetesError as error:  # it is there, whatever became of the waiting: state must know it
+            raise InitFailed(identity(made), _state(made, given, cluster), [f"{called(tidy)}: {error}"]) from error
         state = _state(waited.live, given, cluster)
         if waited.reason:
             raise InitFailed(identity(waited.live), state, [f"{called(tidy)} is not ready: {waited.reason}"])

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlx_kubernetes import waits
-from mlx_kubernetes.apply import Cluster, live
+from mlx_kubernetes.apply import OWNER, Cluster, live
 from mlx_kubernetes.errors import Cancelled, KubernetesError
 from mlx_kubernetes.objects import Object, called
 from mlx_kubernetes.readiness import pod_cause
@@ -17,6 +17,13 @@ PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 DEFAULT = 600.0
 STUCK = 30.0
 """Seconds after which a finalizer that nobody removes is told."""
+PATIENCE = 60.0
+"""Seconds without any change, after which the finalizers of an object of ours are released."""
+RELEASE = "mlx.dev/release-finalizers"
+"""The annotation that says otherwise: so many seconds, or ``never``."""
+COLLECTED = ("foregroundDeletion", "orphan")
+"""Of Kubernetes' own garbage collector."""
+GONE = 404
 Report = Callable[[str], None]
 
 
@@ -50,13 +57,22 @@ def until_ready(cluster: Cluster, tidy: Object, made: Object, given: float, repo
 
 
 def until_gone(cluster: Cluster, tidy: Object, uid: str, given: float, report: Report, cancelled: threading.Event) -> None:
-    """Until the object with this uid is there no more. Raises ``KubernetesError`` with who holds it."""
-    began, look, told = time.monotonic(), 0, False
+    """Until the object with this uid is there no more. Raises ``KubernetesError`` with who holds it.
+
+    A custom resource of ours whose finalizers nobody has worked on for long is released, and that is told: its controller is gone, and
+    would hold the whole namespace for ever.
+    """
+    began, look, told, seen = time.monotonic(), 0, False, ("", time.monotonic())
+    patience = _patience(tidy)
     while True:
         there = live(cluster, tidy)
         if there is None or there["metadata"]["uid"] != uid:
             return
-        passed, held = time.monotonic() - began, there["metadata"].get("finalizers") or []
+        passed, held = time.monotonic() - began, [name for name in there["metadata"].get("finalizers") or [] if name not in COLLECTED]
+        if str(there["metadata"]["resourceVersion"]) != seen[0]:
+            seen = (str(there["metadata"]["resourceVersion"]), time.monotonic())
+        if held and patience is not None and time.monotonic() - seen[1] > patience:
+            _release(cluster, tidy, there, held, patience, report)
         if passed > (given or DEFAULT):
             raise KubernetesError(f"{called(tidy)} is still there: {_held(held)}", hint=_way_out(tidy, held))
         if passed > STUCK and held and not told:
@@ -64,6 +80,25 @@ def until_gone(cluster: Cluster, tidy: Object, uid: str, given: float, report: R
             told = True
         _pause(look, cancelled)
         look += 1
+
+
+def _patience(tidy: Object) -> float | None:
+    """Seconds, or None where a finalizer is never released: of built-in kinds, of what is not ours, and where somebody says so."""
+    metadata = tidy["metadata"]
+    said = str((metadata.get("annotations") or {}).get(RELEASE) or "")
+    is_custom = "." in str(tidy["apiVersion"]).partition("/")[0] and not str(tidy["apiVersion"]).partition("/")[0].endswith(".k8s.io")
+    if not (metadata.get("labels") or {}).get(OWNER) or said == "never" or not is_custom:
+        return None
+    return float(said) if said.isdigit() else PATIENCE
+
+
+def _release(cluster: Cluster, tidy: Object, there: Object, held: Sequence[str], patience: float, report: Report) -> None:
+    """Only what was looked at: a change meanwhile means that somebody is at work."""
+    kept = [name for name in there["metadata"].get("finalizers") or [] if name in COLLECTED]
+    body = {"metadata": {"finalizers": kept or None, "resourceVersion": there["metadata"]["resourceVersion"]}}
+    answer = cluster.client.request("PATCH", cluster.path(tidy), body, type="application/merge-patch+json")
+    if answer.ok or answer.code == GONE:
+        report(f"released: nobody has removed the finalizer {', '.join(held)} within {patience:.0f} s; its controller seems to be gone")
 
 
 def _pause(look: int, cancelled: threading.Event) -> None:

@@ -27,6 +27,7 @@ from mlx_specs.monitor import Monitor
 from mlx_specs.pipeline import Pipeline
 from mlx_specs.references import Reference, references
 from mlx_specs.secret_rules import literal_secrets
+from mlx_specs.state import FILE_BACKEND
 from mlx_specs.support import refusals
 
 Rule = Callable[[Draught], Iterator[Diagnostic]]
@@ -218,12 +219,32 @@ def the_cluster_exists(draught: Draught) -> Iterator[Diagnostic]:
         yield document.problem(("spec", "promotedFrom"), "reference", "an environment is not promoted from itself")
 
 
+def a_first_model_completes_its_endpoint(draught: Draught) -> Iterator[Diagnostic]:
+    """On a cluster an endpoint is completed by an apply there, which needs a state that pods can read."""
+    spec, document = draught.chosen.object.spec, draught.chosen.document
+    waits = spec.models == "follow" and any(node.references for node in draught.graph.of_kind("Inference"))
+    if isinstance(spec.target, KubernetesTarget) and spec.state.backend.startswith(FILE_BACKEND) and waits:
+        message = "the state is a folder of this machine: endpoints that wait for a model need a second apply once it is trained"
+        hint = "keep it where pods can read it: state: {backend: s3://BUCKET/PREFIX}"
+        yield document.problem(("spec", "state"), "awaited", message, hint, key=True, severity="warning")
+
+
 def what_is_promoted_is_pinned(draught: Draught) -> Iterator[Diagnostic]:
     """An environment that is promoted to is pinned: one that follows its registry makes its own versions."""
     spec, document = draught.chosen.object.spec, draught.chosen.document
     if spec.promoted_from is not None and spec.models != "pinned":
         message = f"'promotedFrom' has no effect: {draught.chosen.name} follows its registry, so nothing is promoted to it"
         yield document.problem(("spec", "promotedFrom"), "ignored-field", message, "write models: pinned, or leave promotedFrom out", key=True)
+
+
+def modes_have_their_own_settings(draught: Draught) -> Iterator[Diagnostic]:
+    """Replicas are of an endpoint, nodes of a run over rows: the other one would be ignored."""
+    for node, inference in _of(draught, Inference):
+        spec = inference.spec
+        if spec.scaling is not None and spec.mode != "realtime":
+            yield node.problem(("spec", "scaling"), "ignored-field", f"'scaling' does not belong to mode {spec.mode}", "use compute.nodes", key=True)
+        if spec.mode == "realtime" and spec.compute is not None and (spec.compute.nodes or 1) > 1:
+            yield node.problem(("spec", "compute", "nodes"), "ignored-field", "an endpoint runs in replicas, not on several nodes", "use scaling", key=True)
 
 
 def endpoints_have_ports_of_their_own(draught: Draught) -> Iterator[Diagnostic]:
@@ -267,7 +288,9 @@ RULES: tuple[Rule, ...] = (
     splits_by_time_have_a_time,
     pools_exist,
     the_cluster_exists,
+    a_first_model_completes_its_endpoint,
     what_is_promoted_is_pinned,
+    modes_have_their_own_settings,
     endpoints_have_ports_of_their_own,
     *CANDIDATE_RULES,
     *FEATURE_RULES,

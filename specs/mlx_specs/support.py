@@ -49,7 +49,7 @@ TABLE: tuple[Row, ...] = (
     Row("local", "FeatureStore", "materialization.schedule", "refused", "nothing runs by a schedule on this machine yet", "use mlx features materialize"),
     Row("local", "Pipeline", "steps", "refused", "all steps of a pipeline share this machine", ON_A_CLUSTER),
     Row(
-        "local",
+        "any",
         "Model",
         "task",
         "refused",
@@ -65,6 +65,23 @@ TABLE: tuple[Row, ...] = (
     Row("local", "Inference", "compute.nodes", "refused", "scoring is not distributed yet", ON_A_CLUSTER, allowed=(1,)),
     Row("local", "Inference", "compute.pool", "refused", "this machine has no node pools", ON_A_CLUSTER),
     Row("local", "Inference", "batch.schedule", "refused", "nothing runs by a schedule on this machine yet", "use mlx run"),
+    Row("kubernetes", "Environment", "models", "refused", "releases are not promoted to a cluster yet", "use models: follow", values=("pinned",)),
+    Row("kubernetes", "Environment", "state.passphrase.kubernetes", "refused", "it is read before the cluster is", "use {env: NAME} or {file: PATH}"),
+    Row("kubernetes", "Dataset", "source.url.env", "refused", "no variable of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),
+    Row("kubernetes", "Dataset", "source.url.file", "refused", "no file of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),
+    Row("kubernetes", "FeatureStore", "offlineStore.type", "refused", "features are joined with DuckDB yet", "use duckdb", values=("spark",)),
+    Row("kubernetes", "Inference", "realtime.port", "refused", "an endpoint has an address of its own there", "leave it out here"),
+    Row("kubernetes", "Inference", "features", "refused", "features are not looked up on a cluster yet", "null in the overrides: requests carry all columns"),
+    Row("kubernetes", "Inference", "scaling.min", "refused", "an endpoint without replicas would not answer", "use 1 or more", values=(0,)),
+    Row(
+        "kubernetes",
+        "Model",
+        "task",
+        "refused",
+        "this kind of problem cannot be trained yet",
+        "use classification or regression",
+        values=("timeSeries", "text", "vision"),
+    ),
 )
 
 

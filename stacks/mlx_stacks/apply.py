@@ -9,6 +9,7 @@ from mlx_engine.state.lock import holders
 from mlx_features.shared import close_workers
 from mlx_provider.batch_predictions import scores
 from mlx_specs.resources import BatchPredictionsOutputs
+from mlx_stacks.bundle import keep_bundle
 from mlx_stacks.changes import RESOURCES, FieldChange, field_changes_of, id_of_urn
 from mlx_stacks.errors import Blocked, StalePlan, UserError
 from mlx_stacks.guard import guard
@@ -91,6 +92,8 @@ def apply(
     finally:
         close_workers()
     forget_failures(workspace)
+    if workspace.environment.spec.target.type == "kubernetes":
+        keep_bundle(workspace)
     return _applied(result, first_secret_note(workspace.stack, salt, _salt(host)))
 
 
@@ -167,7 +170,12 @@ def _salt(host: Host) -> str:
     return salt_of(host.export_state()["deployment"])
 
 
+COUNTED_BY_THE_SERVER = ("metadata.generation", "metadata.resourceVersion")
+"""Of an object in a cluster: they change with whatever changes."""
+
+
 def _drifted(step: Step) -> Drifted:
     if step.op is not Op.DELETE:
-        return Drifted(id_of_urn(step.urn), False, field_changes_of(step.old_outputs, step.new_outputs))
+        changes = field_changes_of(step.old_outputs, step.new_outputs)
+        return Drifted(id_of_urn(step.urn), False, tuple(change for change in changes if change.path not in COUNTED_BY_THE_SERVER))
     return Drifted(id_of_urn(step.urn), True, (), *GONE.get(step.type.removeprefix(RESOURCES), GONE_ELSE))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from mlx_kubernetes.client import Client
+from mlx_kubernetes.client import Answer, Client
 from mlx_kubernetes.connection import connection
 from mlx_kubernetes.errors import KubernetesError
 from mlx_specs.cluster import Cluster
@@ -16,6 +16,7 @@ from mlx_stacks.errors import UserError
 
 Node = Mapping[str, Any]
 T = TypeVar("T")
+FORBIDDEN = 403
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,18 @@ def look(cluster: Cluster, kubeconfig: str, context: str) -> Looked:
 
 def nodes(client: Client) -> tuple[Node, ...]:
     """The cluster's nodes."""
+    return _nodes(client.get("/api/v1/nodes"))
+
+
+def nodes_if_allowed(client: Client) -> tuple[Node, ...] | None:
+    """None for who may not see nodes, as an environment's own service account: the scheduler has the last word anyway."""
     answer = client.get("/api/v1/nodes")
+    if answer.code == FORBIDDEN:
+        return None
+    return _nodes(answer)
+
+
+def _nodes(answer: Answer) -> tuple[Node, ...]:
     if not answer.ok:
         raise KubernetesError(f"the cluster's nodes cannot be listed: {answer.message}", hint="ask for the right to list nodes: capacity is checked by them")
     return tuple(cast("Sequence[Node]", answer.body.get("items") or ()))

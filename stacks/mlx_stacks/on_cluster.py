@@ -12,6 +12,7 @@ import pulumi
 
 from mlx_components.dataset import definition
 from mlx_components.declared import DeclaredComponent
+from mlx_components.kubernetes.completion import completion_objects
 from mlx_components.kubernetes.dataset import dataset_objects
 from mlx_components.kubernetes.declare import ClusterProvider
 from mlx_components.kubernetes.feature_store import feature_store_objects
@@ -19,7 +20,7 @@ from mlx_components.kubernetes.inference import batch_objects, endpoint_objects
 from mlx_components.kubernetes.model import is_distributed, train_job
 from mlx_components.kubernetes.namespace import environment_objects, namespace
 from mlx_components.kubernetes.notebook import notebook_objects
-from mlx_components.kubernetes.pipeline import pipeline_object, version_object
+from mlx_components.kubernetes.pipeline import pipeline_object, version_object, with_compute
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import TRAIN
 from mlx_components.model import ALIAS, version_inputs
@@ -44,8 +45,9 @@ from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
 from mlx_specs.resources import About, PipelineRun, PreparedData, RecurringRunInputs, TrainingRunInputs, Version, digest, fingerprint
+from mlx_specs.state import FILE_BACKEND
 from mlx_specs.support import deferral
-from mlx_stacks.cluster_look import asked, nodes
+from mlx_stacks.cluster_look import asked, nodes_if_allowed
 from mlx_stacks.compiled import compiled
 from mlx_stacks.errors import UserError
 from mlx_stacks.node_capacity import unfit
@@ -80,7 +82,7 @@ def program_on_cluster(workspace: Workspace) -> Program:
 
     def declare() -> None:
         provider = ClusterProvider(connected.kubeconfig, connected.context, place.namespace)
-        home = _environment(workspace.environment, place, provider)
+        home = _environment(workspace, place, provider)
         versions: dict[str, OnClusterComponent] = {}
         for node in workspace.graph.objects:
             _declare(node, workspace.graph, place, found, provider, home, versions)
@@ -91,7 +93,7 @@ def program_on_cluster(workspace: Workspace) -> Program:
 def manifests(workspace: Workspace) -> tuple[Manifest, ...]:
     """Everything in the order in which it can be applied."""
     place, found = place_of(workspace), look_up(workspace)
-    made = [namespace(place), *environment_objects(place)]
+    made = [namespace(place), *environment_objects(place), *_completion(workspace, place)]
     for node in workspace.graph.objects:
         made += [] if deferral(node.object, "kubernetes") else objects_of(node, workspace.graph, place, found)
     return tuple(made)
@@ -132,8 +134,8 @@ def _kubeconfig(workspace: Workspace, spec: ClusterSpec, exported: str) -> str:
 def refuse_what_does_not_fit(workspace: Workspace, connected: Connected) -> None:
     """What no node can hold, by the real nodes of an existing cluster; those of a cloud are known from the machine tables."""
     cluster = cluster_of(workspace)
-    there = asked(lambda: nodes(Client(connection(connected.kubeconfig, connected.context))))
-    if cluster.spec.provider != "existing":
+    there = asked(lambda: nodes_if_allowed(Client(connection(connected.kubeconfig, connected.context))))
+    if there is None or cluster.spec.provider != "existing":
         return
     found = unfit(workspace.graph, workspace.environment, cluster.spec, there)
     if any(one.severity == "error" for one in found):
@@ -184,15 +186,18 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
     """What one object becomes."""
     match node.object:
         case Dataset() as dataset:
-            return dataset_objects(dataset, place, definition_digest(dataset.metadata.name, graph))
+            inputs = {name: definition_digest(name, graph) for name in dataset.spec.inputs}
+            return dataset_objects(dataset, place, definition_digest(dataset.metadata.name, graph), inputs)
         case FeatureStore() as store:
             return feature_store_objects(store, place)
         case Pipeline() as pipeline:
-            return (pipeline_object(pipeline, place), _version(pipeline, place, found))
+            return (pipeline_object(pipeline, place), version_object(pipeline, pipeline, place, found.pipelines[pipeline.metadata.name]))
         case Model() as model:
-            return (train_job(model, place, found.fingerprints[model.metadata.name]),) if is_distributed(model) else ()
+            if is_distributed(model):
+                return (train_job(model, place, found.fingerprints[model.metadata.name]),)
+            return (_version(model, graph, place, found),) if model.spec.compute is not None else ()
         case Inference() as inference:
-            return _inference(inference, place, found)
+            return _inference(inference, graph, place, found)
         case Notebook() as notebook:
             return notebook_objects(notebook, place)
         case Environment() | Cluster() | Monitor():
@@ -201,26 +206,38 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
             assert_never(node.object)
 
 
-def _version(pipeline: Pipeline, place: Place, found: Found) -> Manifest:
-    ir = found.pipelines[pipeline.metadata.name]
-    described = version_object(pipeline, place, ir, "0" * 64)
-    return version_object(pipeline, place, ir, digest(described["spec"]))
+def _version(model: Model, graph: Graph, place: Place, found: Found) -> Manifest:
+    """The version of its pipeline that a model's runs are of: with compute of its own it has one of its own."""
+    pipeline = _pipeline(model, graph)
+    compiled_pipeline = found.pipelines[model.spec.pipeline]
+    if model.spec.compute is None or is_distributed(model):
+        return version_object(pipeline, pipeline, place, compiled_pipeline)
+    return version_object(model, with_compute(pipeline, compiled_pipeline, model.spec.compute), place, compiled_pipeline)
 
 
-def _inference(inference: Inference, place: Place, found: Found) -> Sequence[Manifest]:
+def _inference(inference: Inference, graph: Graph, place: Place, found: Found) -> Sequence[Manifest]:
     version = found.champions[inference.spec.model.partition("@")[0]]
     if inference.spec.mode == "realtime":
         return endpoint_objects(inference, place, version)
     assert inference.spec.batch is not None, "streams are deferred"
-    return batch_objects(inference, inference.spec.batch, place, version)
+    return batch_objects(inference, inference.spec.batch, place, version, definition_digest(inference.spec.batch.input, graph))
 
 
-def _environment(environment: Environment, place: Place, provider: ClusterProvider) -> OnClusterComponent:
+def _environment(workspace: Workspace, place: Place, provider: ClusterProvider) -> OnClusterComponent:
     """The namespace before what stands in it."""
+    environment = workspace.environment
     component = OnClusterComponent(environment, "Environment", (namespace(place),), provider, protect=environment.spec.protect)
-    component.more(environment_objects(place))
+    component.more((*environment_objects(place), *_completion(workspace, place)))
     component.register_outputs({"namespace": place.namespace})
     return component
+
+
+def _completion(workspace: Workspace, place: Place) -> tuple[Manifest, ...]:
+    """What completes a waiting endpoint in the cluster; a state that only this machine can read needs a second apply by hand."""
+    state = workspace.environment.spec.state
+    if state.backend.startswith(FILE_BACKEND) or workspace.environment.spec.models != "follow":
+        return ()
+    return completion_objects(place, state.backend, state.passphrase.env if state.passphrase is not None else None)
 
 
 def _declare(
@@ -257,7 +274,7 @@ def _waits_for(made: Any, objects: Sequence[Manifest]) -> str:
 def _declare_model(
     model: Model, objects: Sequence[Manifest], graph: Graph, place: Place, found: Found, provider: ClusterProvider, after: Sequence[pulumi.Resource]
 ) -> None:
-    name, version = model.metadata.name, _version(_pipeline(model, graph), place, found)
+    name, version = model.metadata.name, _version(model, graph, place, found)
     submitted = PipelineRun(
         api=place.target.pipelines,
         namespace=place.namespace,

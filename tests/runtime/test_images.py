@@ -112,7 +112,7 @@ def test_modules_of_its_commands_are_importable_and_copied(name: str) -> None:
 
 def test_the_programs_of_jobs_and_endpoints_are_in_the_runtime_image() -> None:
     dataset = Dataset(metadata=Metadata(name="rows"), spec=DatasetSpec())
-    command = program(dataset_objects(dataset, place(), "d")).container.command
+    command = program(dataset_objects(dataset, place(), "d", {})).container.command
     for module in (command[2], "mlx_runtime.server.container"):
         assert importlib.util.find_spec(module) is not None
         assert SITE + module.split(".")[0] in copied("runtime")
@@ -122,7 +122,7 @@ def test_the_main_file_of_spark_applications_is_in_their_image() -> None:
     dataset = Dataset(metadata=Metadata(name="rows"), spec=DatasetSpec(compute=Compute(nodes=2)))
     images = place().target.images.model_copy(update={"spark": place().target.images.runtime})
     with_spark = replace(place(), target=place().target.model_copy(update={"images": images}))
-    (application,) = [one for one in dataset_objects(dataset, with_spark, "d") if one["kind"] == "SparkApplication"]
+    (application,) = [one for one in dataset_objects(dataset, with_spark, "d", {}) if one["kind"] == "SparkApplication"]
     assert application["spec"]["mainApplicationFile"].removeprefix("local://") in copied("spark")
     (base,) = [one.words[0] for one in of("spark", "FROM") if one.words[0].startswith("apache/spark:")]
     assert base.startswith(f"apache/spark:{application['spec']['sparkVersion']}-")

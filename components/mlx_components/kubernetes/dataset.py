@@ -1,13 +1,39 @@
 """Dataset on a cluster: a Job, or a Spark application on several nodes, writes the rows into the environment's storage."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from mlx_components.dataset import definition
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.programs import Program, program_objects
-from mlx_specs.dataset import Dataset
+from mlx_specs.base import KubernetesSecret, SecretRef
+from mlx_specs.dataset import Dataset, SqlSource
+
+SOURCE_URL = "MLX_SOURCE_URL"
+"""The variable that holds a database's URL, from its Secret: it never stands in an object of ours."""
 
 
-def dataset_objects(dataset: Dataset, place: Place, digest: str) -> tuple[Manifest, ...]:
-    """Prepared once for each definition, whose ``digest`` covers what it reads, too; again by the schedule."""
+def dataset_objects(dataset: Dataset, place: Place, digest: str, inputs: Mapping[str, str]) -> tuple[Manifest, ...]:
+    """Prepared once for each definition, whose ``digest`` covers what it reads, too; again by the schedule.
+
+    ``inputs`` has the digest of each dataset that it reads: rows of an older definition are not taken.
+    """
     spec, name = dataset.spec, dataset.metadata.name
-    content = {"name": name, "digest": digest, "definition": definition(spec), "inputs": list(spec.inputs), "storage": place.target.storage}
-    return program_objects(Program(dataset, f"dataset-{name}", "prepare", content, spec.compute, spec.schedule), place)
+    told, secrets = _with_secret(dataset)
+    content = {
+        "name": name,
+        "digest": digest,
+        "definition": told,
+        "inputs": list(spec.inputs),
+        "inputDigests": dict(sorted(inputs.items())),
+        "storage": place.target.storage,
+    }
+    return program_objects(Program(dataset, f"dataset-{name}", "prepare", content, spec.compute, spec.schedule, secrets=secrets), place)
+
+
+def _with_secret(dataset: Dataset) -> tuple[dict[str, Any], Mapping[str, KubernetesSecret]]:
+    """The definition as a pod reads it, and the variables that are made of Secrets."""
+    told, source = definition(dataset.spec), dataset.spec.source
+    if not isinstance(source, SqlSource) or not isinstance(source.url, SecretRef) or source.url.kubernetes is None:
+        return told, {}
+    return {**told, "source": {**told["source"], "url": {"env": SOURCE_URL}}}, {SOURCE_URL: source.url.kubernetes}

@@ -119,9 +119,9 @@ def _budget(inference: Inference, place: Place) -> Manifest:
     return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": place.metadata(inference, inference.metadata.name), "spec": spec}
 
 
-def batch_objects(inference: Inference, settings: Batch, place: Place, version: Version) -> tuple[Manifest, ...]:
-    """Nothing runs before there is a version; with another one everything is scored again."""
-    if not version.exists:
+def batch_objects(inference: Inference, settings: Batch, place: Place, version: Version, input_digest: str) -> tuple[Manifest, ...]:
+    """Nothing runs before there is a version; with another one everything is scored again, by an apply or by the schedule only."""
+    if not version.exists or (settings.trigger == "manual" and settings.schedule is None):
         return ()
     name = inference.metadata.name
     content = {
@@ -129,8 +129,10 @@ def batch_objects(inference: Inference, settings: Batch, place: Place, version: 
         "model": inference.spec.model,
         "version": version.wire(),
         "input": settings.input,
+        "inputDigest": input_digest,
         "columns": list(settings.columns),
         "features": inference.spec.features or "",
         "storage": place.target.storage,
     }
-    return program_objects(Program(inference, f"batch-{name}", "score", content, inference.spec.compute, settings.schedule), place)
+    program = Program(inference, f"batch-{name}", "score", content, inference.spec.compute, settings.schedule, once=settings.trigger == "apply")
+    return program_objects(program, place)

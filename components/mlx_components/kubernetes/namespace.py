@@ -27,7 +27,10 @@ MANAGED = {
 """What an apply makes in the namespace, and so may change there."""
 RULES: dict[str, list[dict[str, Any]]] = {
     SPARK: [{"apiGroups": [""], "resources": ["configmaps", "persistentvolumeclaims", "pods", "services"], "verbs": [*EVERYTHING, "deletecollection"]}],
-    TRAIN: [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "patch"]}],
+    TRAIN: [
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mlx-apply"], "verbs": ["get"]},
+    ],
     APPLY: [
         *({"apiGroups": [group], "resources": names, "verbs": EVERYTHING} for group, names in MANAGED.items()),
         {"apiGroups": [""], "resources": ["events", "pods", "pods/log"], "verbs": LOOK},

@@ -9,8 +9,10 @@ from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_specs.base import QUANTITY, Compute
-from mlx_specs.pipeline import Pipeline
+from mlx_specs.model import Model
+from mlx_specs.pipeline import Pipeline, StepSpec
 from mlx_specs.pools import GPU
+from mlx_specs.resources import digest
 
 API = "pipelines.kubeflow.org/v2beta1"
 OURS = "python:"
@@ -24,12 +26,19 @@ def pipeline_object(pipeline: Pipeline, place: Place) -> Manifest:
     return {"apiVersion": API, "kind": "Pipeline", "metadata": place.metadata(pipeline, pipeline.metadata.name), "spec": spec}
 
 
-def version_object(pipeline: Pipeline, place: Place, compiled: Mapping[str, Any], digest: str) -> Manifest:
-    """One version, named by the digest of what it says: KFP lets nobody change it."""
-    name = f"{pipeline.metadata.name}-{digest[:12]}"
+def version_object(owner: Pipeline | Model, pipeline: Pipeline, place: Place, compiled: Mapping[str, Any]) -> Manifest:
+    """One version, named by the digest of what it says: KFP lets nobody change it. ``owner`` is who needs it so: a model may ask for more."""
     spec, platforms = on_cluster(compiled, pipeline, place)
-    body = {"displayName": name, "pipelineName": pipeline.metadata.name, "pipelineSpec": spec, **({"platformSpec": platforms} if platforms else {})}
-    return {"apiVersion": API, "kind": "PipelineVersion", "metadata": place.metadata(pipeline, name), "spec": body}
+    said = {"pipelineName": pipeline.metadata.name, "pipelineSpec": spec, **({"platformSpec": platforms} if platforms else {})}
+    name = f"{owner.metadata.name}-{digest(said)[:12]}"
+    return {"apiVersion": API, "kind": "PipelineVersion", "metadata": place.metadata(owner, name), "spec": {"displayName": name, **said}}
+
+
+def with_compute(pipeline: Pipeline, compiled: Mapping[str, Any], compute: Compute) -> Pipeline:
+    """The pipeline with every step asking for as much, but for those that it gives something of their own."""
+    steps = [executor.removeprefix("exec-") for executor in compiled["deploymentSpec"]["executors"]]
+    asked = {**{step: StepSpec(compute=compute) for step in steps}, **pipeline.spec.steps}
+    return pipeline.model_copy(update={"spec": pipeline.spec.model_copy(update={"steps": asked})})
 
 
 def on_cluster(compiled: Mapping[str, Any], pipeline: Pipeline, place: Place) -> tuple[dict[str, Any], dict[str, Any]]:

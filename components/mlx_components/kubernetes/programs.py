@@ -6,12 +6,12 @@ has run for one definition never runs again for it.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, RUN, SPARK, container, placement, pod, resources, variables
-from mlx_specs.base import Compute, Object
+from mlx_specs.base import Compute, KubernetesSecret, Object
 from mlx_specs.pools import GPU
 from mlx_specs.resources import digest
 
@@ -37,6 +37,16 @@ class Program:
     compute: Compute | None
     schedule: str | None = None
     image: str = "runtime"
+    once: bool = True
+    """Whether it runs when its content is new; else by its schedule only."""
+    secrets: Mapping[str, KubernetesSecret] = field(default_factory=dict[str, KubernetesSecret])
+    """Variables whose values are keys of Secrets."""
+
+    @property
+    def secret_variables(self) -> list[dict[str, Any]]:
+        """As a container takes them."""
+        named = sorted(self.secrets.items())
+        return [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}} for name, secret in named]
 
 
 def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
@@ -47,14 +57,17 @@ def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
     once = _spark(program, place, marked) if spread else _job(program, place, marked)
     if program.schedule is None:
         return (configuration, once)
-    return (configuration, once, _scheduled_spark(program, place, marked) if spread else _cron_job(program, place, marked))
+    scheduled = _scheduled_spark(program, place, marked) if spread else _cron_job(program, place, marked)
+    return (configuration, once, scheduled) if program.once else (configuration, scheduled)
 
 
 def _digest(program: Program, place: Place) -> str:
     """Over everything that a Job may not change."""
     compute = program.compute.model_dump(mode="json") if program.compute is not None else None
     pool = [place.node_selector(program.compute.pool), place.tolerations(program.compute.pool)] if program.compute and program.compute.pool else None
-    return digest([program.verb, dict(program.content), compute, pool, place.target.model_dump(mode="json"), program.obj.metadata.labels])[:DIGITS]
+    return digest(
+        [program.verb, program.secret_variables, dict(program.content), compute, pool, place.target.model_dump(mode="json"), program.obj.metadata.labels]
+    )[:DIGITS]
 
 
 def _configuration(program: Program, place: Place, name: str) -> Manifest:
@@ -80,6 +93,7 @@ def _variables(program: Program, place: Place) -> dict[str, str]:
 
 def _pod_template(program: Program, place: Place, configuration: str) -> dict[str, Any]:
     mounted = container("mlx", place.image(program.image), _command(program), program.compute, env=_variables(program, place))
+    mounted["env"] = [*mounted["env"], *program.secret_variables]
     mounted["volumeMounts"] = [*mounted["volumeMounts"], {"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}]
     spec = pod(place, [mounted], program.compute, account=RUN)
     spec["volumes"] = [*spec["volumes"], {"name": "object", "configMap": {"name": configuration}}]
@@ -126,7 +140,7 @@ def _application(program: Program, place: Place, configuration: str) -> dict[str
     role: dict[str, Any] = {
         "cores": compute.cpu or 1,
         "memory": _java(resources(compute)["requests"]["memory"]),
-        "env": [{"name": key, "value": value} for key, value in sorted(_variables(program, place).items())],
+        "env": [{"name": key, "value": value} for key, value in sorted(_variables(program, place).items())] + program.secret_variables,
         "labels": place.labels(program.obj),
         "podSecurityContext": dict(POD_SECURITY),
         "securityContext": dict(CONTAINER_SECURITY),

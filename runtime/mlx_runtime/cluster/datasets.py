@@ -64,10 +64,12 @@ def write_prepared(storage: Storage, key: str, prepared: Prepared) -> None:
     storage.write_json(key, prepared.wire())
 
 
-def await_current(storage: Storage, name: str, report: Report, *, limit: float = LIMIT, pause: Callable[[float], None] = time.sleep) -> Prepared:
-    """The latest preparation of a dataset, which may be under way now; says each minute that it waits."""
+def await_current(
+    storage: Storage, name: str, report: Report, *, definition: str = "", limit: float = LIMIT, pause: Callable[[float], None] = time.sleep
+) -> Prepared:
+    """The latest preparation of a dataset, which may be under way now; says each minute that it waits. ``definition``: of no other one."""
     waited = 0
-    while (found := read_prepared(storage, current_key(name))) is None:
+    while (found := read_prepared(storage, current_key(name))) is None or (definition and found.definition != definition):
         if waited >= limit:
             raise RuntimeFailure(f"Dataset/{name} was not prepared within {waited} s", hint=f"mlx logs Dataset/{name} says why; run this again afterwards")
         if waited % REPORT_PAUSE == 0:

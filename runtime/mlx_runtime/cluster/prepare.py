@@ -3,6 +3,8 @@
 Source and inputs are looked at before anything is read: where they are as they were, nothing is prepared.
 """
 
+from pydantic import Field
+
 from mlx_runtime.cluster.bundle import lay_source
 from mlx_runtime.cluster.datasets import Prepared, await_current, content_key, current_key, definition_key, fetch_rows, read_prepared, write_prepared
 from mlx_runtime.cluster.run import Run
@@ -25,6 +27,8 @@ class PrepareObject(Wire):
     """Of the definition and of what it reads."""
     definition: dict[str, object]
     inputs: list[str]
+    input_digests: dict[str, str] = Field(default_factory=dict)
+    """Of the definition of each input: rows of an older one are not taken."""
     storage: str
 
 
@@ -38,7 +42,8 @@ def prepare(content: str, run: Run) -> None:
 
 
 def _prepare(asked: PrepareObject, storage: Storage, run: Run) -> None:
-    inputs = {name: await_current(storage, name, run.report).content_digest for name in asked.inputs}
+    digests = asked.input_digests
+    inputs = {name: await_current(storage, name, run.report, definition=digests.get(name, "")).content_digest for name in asked.inputs}
     lay_source(DatasetSpec.model_validate(asked.definition), storage, run)
     source = source_digest(asked.definition, run.workspace)
     done = read_prepared(storage, definition_key(asked.name, asked.digest))

@@ -30,6 +30,8 @@ class ScoreObject(Wire):
     version: Version
     """Its artifact is a URL."""
     input: str
+    input_digest: str = ""
+    """Of the input's definition: rows of an older one are not scored."""
     columns: list[str]
     features: str
     storage: str
@@ -64,7 +66,7 @@ def _score(asked: ScoreObject, storage: Storage, run: Run) -> None:
 
 def _inputs(asked: ScoreObject, storage: Storage, run: Run) -> BatchPredictionsInputs:
     """What the same run is on a laptop; keys and time of the rows stand in their own manifest."""
-    content_digest = await_current(storage, asked.input, run.report).content_digest
+    content_digest = await_current(storage, asked.input, run.report, definition=asked.input_digest).content_digest
     definition = read_manifest(storage, asked.input, content_digest)["definition"]
     model, _, alias = asked.model.partition("@")
     path = layout.dataset(run.home, asked.input, content_digest) / DATA

@@ -1,0 +1,36 @@
+"""The Job that a pipeline's last step starts: an apply in the cluster, which completes what waits for the new version.
+
+It stands ready in a ConfigMap, whole, so that the step needs no more than the right to create it.
+"""
+
+import json
+
+from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.pods import APPLY, container, pod, variables
+
+NAME = "mlx-apply"
+JOB_FILE = "job.json"
+SECRET = "mlx-state"
+"""The Secret of the namespace that holds the state's passphrase under the name of its variable; infra engineers make it."""
+KEPT_SECONDS = 7 * 24 * 3600
+
+
+def completion_objects(place: Place, backend: str, passphrase: str | None) -> tuple[Manifest, ...]:
+    """``passphrase`` is the variable that holds it, where the state has one."""
+    text = json.dumps(completion_job(place, backend, passphrase), indent=1, sort_keys=True)
+    metadata = {"name": NAME, "namespace": place.namespace, "labels": place.labels_of("Environment", place.environment)}
+    return ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {JOB_FILE: text}},)
+
+
+def completion_job(place: Place, backend: str, passphrase: str | None) -> Manifest:
+    """Named by the server: each version that is registered starts one, and they wait for each other by the state's lock."""
+    command = ["python", "-m", "mlx_stacks.in_cluster", "--backend", backend, "--project", place.project, "--environment", place.environment]
+    made = container("mlx", place.image("pipelines"), command, None, env=variables(place))
+    if passphrase is not None:
+        reference = {"name": SECRET, "key": passphrase}
+        made["env"] = [*made["env"], {"name": passphrase, "valueFrom": {"secretKeyRef": reference}}]
+    labels = place.labels_of("Environment", place.environment)
+    template = {"metadata": {"labels": labels}, "spec": pod(place, [made], None, account=APPLY)}
+    metadata = {"generateName": f"{NAME}-", "namespace": place.namespace, "labels": labels}
+    spec = {"backoffLimit": 3, "ttlSecondsAfterFinished": KEPT_SECONDS, "template": template}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
