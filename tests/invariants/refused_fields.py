@@ -52,8 +52,13 @@ class Refusal:
 
 def refused_paths() -> dict[str, Row]:
     """Each path that a ``refused`` row covers, and the row."""
-    rows = [row for row in TABLE if row.verdict == "refused"]
+    rows = refusing_here()
     return {field.path: row for field in every_field() for row in rows if _covers(row, field.path)}
+
+
+def refusing_here() -> list[Row]:
+    """The rows that concern this machine; those of a cluster stand in a recorded diagnosis (tests/specs/bad/unsupported_on_a_cluster)."""
+    return [row for row in TABLE if row.verdict == "refused" and row.target != "kubernetes"]
 
 
 def refusals() -> list[Refusal]:
