@@ -94,12 +94,12 @@ def _file(manifest: Manifest) -> str:
 
 
 def _compiled(made: Iterable[Manifest]) -> Iterator[tuple[str, str]]:
-    """As `kfp pipeline create` takes it: the pipeline, and beside it where its steps run."""
+    """As `kfp pipeline create` takes it: the pipeline, and beside it where its steps run. A model with compute of its own has one of its own."""
     for manifest in made:
         if manifest["kind"] == "PipelineVersion":
             spec = manifest["spec"]
             documents = [spec["pipelineSpec"], *([spec["platformSpec"]] if "platformSpec" in spec else [])]
-            yield f"{spec['pipelineName']}.yaml", plain_yaml(documents)
+            yield _file(manifest).removeprefix("pipeline-"), plain_yaml(documents)
 
 
 def _notes(workspace: Workspace, made: Sequence[Manifest]) -> Iterator[str]:

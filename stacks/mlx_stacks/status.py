@@ -53,7 +53,7 @@ def status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
         return environment_status(workspace)
     exported = open_host(workspace).export_state()
     recorded, finished = recorded_by_object(exported), finished_objects(exported)
-    declared = [node.id for node in workspace.graph.objects if not node.id.startswith("Environment/")]
+    declared = [node.id for node in workspace.graph.objects if not node.id.startswith(("Environment/", "Cluster/"))]  # a cluster is a stack of its own
     known = [with_last_training(workspace, _status(workspace, id, recorded.get(id), finished=id in finished)) for id in declared]
     broken = any(problem.severity == "error" for problem in workspace.warnings)
     release, beyond = release_status(workspace, recorded), unreleased_status(workspace, declared)

@@ -221,5 +221,5 @@ def test_only_what_checks_and_changes_things_prints_the_warnings_of_the_specs(ml
     warning = "warning: Model 'quakes' is not declared yet"
     looks = [verb for verb in IN_A_WORKSPACE if verb not in {*YES, "ui"}]  # ui serves until it is interrupted
     told = {verb: warning in outcome.out + outcome.err for verb in looks for outcome in [mlx(*line(verb, tiny))]}
-    assert [verb for verb, warned in told.items() if warned] == [verb for verb in told if verb in ("validate", "plan")]
+    assert [verb for verb, warned in told.items() if warned] == [verb for verb in told if verb in ("validate", "plan", "render")]
     assert warning in mlx("apply", "-C", tiny).err

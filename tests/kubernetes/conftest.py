@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).parent))
 
 from built_tools import NoTool, free_port
 from cluster_stacks import ClusterStack
-from control_plane import ControlPlane, binaries, control_plane
+from control_plane import ControlPlane, binaries, control_plane, end_with_parent
 from controllers import controllers
 from flights_on_cluster import OnCluster, add_pools, write_workspace
 from kfp_stand_in import pipelines_api
@@ -71,7 +71,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [str(Path(sys.executable).with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     log = (folder / "log").open("w")
     store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")]
-    process = subprocess.Popen([*command, *store], cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    process = subprocess.Popen([*command, *store], cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=end_with_parent)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
         yield f"http://127.0.0.1:{port}"

@@ -245,11 +245,12 @@ def _start(started: ExitStack, plane: ControlPlane, program: str, flags: Sequenc
     """What is started last is ended first: the API server does not end once its etcd is gone."""
     log = started.enter_context((plane.folder / f"{program}.log").open("wb"))
     environment = {**os.environ, "HOME": str(plane.folder)}
-    process = subprocess.Popen([plane.programs[program], *flags], stdout=log, stderr=log, env=environment, preexec_fn=_end_with_parent)
+    process = subprocess.Popen([plane.programs[program], *flags], stdout=log, stderr=log, env=environment, preexec_fn=end_with_parent)
     started.callback(_end, process)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """For a child: whatever ends the tests ends it, too."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 

@@ -81,7 +81,7 @@ class OnCluster:
 def write_workspace(root: Path, mlflow: str, pipelines: str) -> UserWorkspace:
     """The reference specs with a cluster beside them, and two environments on it."""
     for folder in ("specs", "feature_repo", "kfp_pipelines"):
-        shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("mlx_*", "__pycache__", "schema"))
+        shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("mlx_*", "__pycache__", "schema", "clusters.yaml"))
     shutil.copyfile(REPOSITORY / "Pulumi.yaml", root / "Pulumi.yaml")
     workspace = UserWorkspace(root)
     cluster = {"provider": "existing", "context": "test", "addOns": {"kserve": "verify", "kueue": "verify"}, "nodePools": POOLS}

@@ -8,7 +8,9 @@ from typing import Any
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import POD_SECURITY, TRAIN, placement, resources, variables
 from mlx_components.kubernetes.programs import DIGITS, SKIP_WAIT
+from mlx_specs.base import plain
 from mlx_specs.model import Model
+from mlx_specs.resources import digest
 
 RUNTIME = "torch-distributed"
 MANAGER = "mlx.dev/apply"
@@ -22,11 +24,12 @@ def is_distributed(model: Model) -> bool:
 
 
 def train_job(model: Model, place: Place, fingerprint: str) -> Manifest:
-    """Named by the fingerprint: what has been trained is not trained again."""
+    """Named by the fingerprint and by how it runs, for nobody can change one: what has been trained is not trained again."""
     compute = model.spec.compute
     assert compute is not None
     name = model.metadata.name
-    metadata = place.metadata(model, f"train-{name}-{fingerprint[:DIGITS]}")
+    marked = digest([fingerprint, place.target.model_dump(mode="json"), plain(compute), placement(place, compute), place.labels(model)])
+    metadata = place.metadata(model, f"train-{name}-{marked[:DIGITS]}")
     labels = {**metadata["labels"], **place.queue(compute)}
     asked = resources(compute)
     trainer = {
