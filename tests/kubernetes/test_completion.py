@@ -43,6 +43,7 @@ def remote(flights: OnCluster, bucket: Server) -> Iterator[OnCluster]:
     workspace = OnCluster(type(flights.workspace)(root), flights.plane, flights.pipelines)
     url = bucket.url("state")
     rewrite(root / "specs/on-cluster.yaml", 0, lambda spec: spec["spec"].update(state={"backend": url}))
+    rewrite(root / "specs/on-cluster.yaml", 1, lambda spec: spec.update(environments=["remote"]))
     shutil.move(root / "stacks/dev.yaml", root / "stacks/remote.yaml")
     rewrite(root / "stacks/remote.yaml", 0, lambda spec: renamed(spec, url))
     workspace.mlx("apply", "--cluster", "main", "--yes")
