@@ -1,4 +1,4 @@
-"""One control plane for the session; each test has namespaces of its own."""
+"""One control plane for tests of objects, whose namespaces are their own, and one for tests of a whole workspace, whose nodes and quotas nobody else counts."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).parent))
 
 from built_tools import NoTool, free_port
 from cluster_stacks import ClusterStack
-from control_plane import ControlPlane, binaries, control_plane, end_with_parent
+from control_plane import Binaries, ControlPlane, binaries, control_plane, end_with_parent
 from controllers import controllers
 from flights_on_cluster import OnCluster, add_pools, write_workspace
 from kfp_stand_in import pipelines_api
@@ -27,15 +27,21 @@ CRDS = "MLX_TEST_CRDS"
 
 
 @pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
+def programs(request: pytest.FixtureRequest) -> Binaries:
+    """Kubernetes' programs; they are built where this machine has none yet."""
+
     def tell(message: str) -> None:
         with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
             sys.stderr.write(f"\n{message}\n")
 
     try:
-        programs = binaries(tell)
+        return binaries(tell)
     except NoTool as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory, programs: Binaries) -> Iterator[ControlPlane]:
     with control_plane(tmp_path_factory.mktemp("cluster"), programs, {"narrow": []}) as running:
         yield running
 
@@ -48,12 +54,18 @@ def namespace(plane: ControlPlane) -> str:
 
 
 @pytest.fixture(scope="session")
-def definitions(plane: ControlPlane) -> None:
+def definitions(plane: ControlPlane, published: Path) -> None:
     """The projects' real definitions are in the cluster."""
+    plane.define(published)
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The folder with the definitions that the projects published."""
     folder = os.environ.get(CRDS, "")
     if not folder:
         pytest.skip(f"{CRDS} names no folder with the projects' definitions")
-    plane.define(Path(folder))
+    return Path(folder)
 
 
 @pytest.fixture(params=["embedded", "cli"])
@@ -94,11 +106,13 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 
 @pytest.fixture(scope="session")
-def flights(plane: ControlPlane, definitions: None, mlflow: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCluster]:
-    """The reference workspace on this cluster, whose stack is applied; its environments are not."""
-    with controllers(plane) as running, pipelines_api(plane) as pipelines:
+def flights(programs: Binaries, published: Path, mlflow: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCluster]:
+    """The reference workspace on a cluster of its own, whose stack is applied; its environments are not."""
+    with control_plane(tmp_path_factory.mktemp("flights-cluster"), programs, {"narrow": []}) as plane:
+        plane.define(published)
         add_pools(plane)
-        on_cluster = OnCluster(write_workspace(tmp_path_factory.mktemp("flights"), mlflow, pipelines.url), plane, pipelines)
-        on_cluster.mlx("apply", "--cluster", "main", "--yes")
-        yield on_cluster
-        assert running.failed == []
+        with controllers(plane) as running, pipelines_api(plane) as pipelines:
+            on_cluster = OnCluster(write_workspace(tmp_path_factory.mktemp("flights"), mlflow, pipelines.url), plane, pipelines)
+            on_cluster.mlx("apply", "--cluster", "main", "--yes")
+            yield on_cluster
+            assert running.failed == []

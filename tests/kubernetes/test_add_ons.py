@@ -5,7 +5,6 @@ These tests need control planes of their own: one that has nothing yet, and one 
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +13,8 @@ from typing import Any
 
 import pulumi
 import pytest
-from built_tools import NoTool
 from cluster_stacks import OWNED, ClusterStack, KubernetesObject, with_value
-from control_plane import ControlPlane, binaries, control_plane
+from control_plane import Binaries, ControlPlane, control_plane
 from served_files import serving
 
 from mlx_components.clusters.add_ons import FOLDER, Phase, Source, phases, usual_source
@@ -47,38 +45,26 @@ def client(plane: ControlPlane, user: str = "admin") -> CountedClient:
     return CountedClient(connection(str(plane.kubeconfig(user))))
 
 
-@pytest.fixture(scope="module")
-def folder() -> Path:
-    given = os.environ.get("MLX_TEST_CRDS", "")
-    if not given:
-        pytest.skip("MLX_TEST_CRDS names no folder with the projects' definitions")
-    return Path(given)
-
-
 @contextmanager
-def started(folder: Path) -> Iterator[ControlPlane]:
+def started(folder: Path, programs: Binaries) -> Iterator[ControlPlane]:
     """A control plane with one node."""
-    try:
-        programs = binaries(print)
-    except NoTool as missing:
-        pytest.skip(str(missing))
     with control_plane(folder, programs, {"narrow": []}) as plane:
         plane.add_node("node-1", {"cpu": "8", "memory": "32Gi"})
         yield plane
 
 
 @pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def bare(programs: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Nothing was installed here; what a test installs it takes away again."""
-    with started(tmp_path_factory.mktemp("bare")) as plane:
+    with started(tmp_path_factory.mktemp("bare"), programs) as plane:
         yield plane
 
 
 @pytest.fixture(scope="module")
-def furnished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def furnished(programs: Binaries, published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """All add-ons run here, at the table's versions."""
-    with started(tmp_path_factory.mktemp("furnished")) as plane:
-        plane.define(folder)
+    with started(tmp_path_factory.mktemp("furnished"), programs) as plane:
+        plane.define(published)
         workloads = [(release, workload) for release in releases().values() for workload in release.workloads]
         for namespace in sorted({workload.namespace for _, workload in workloads} - {"kube-system"}):
             plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
@@ -237,9 +223,9 @@ def part(release: Release, folder: Path) -> Release:
     return release.model_copy(update={"files": tuple(file for file in release.files if (folder / release.place(file)).is_file())})
 
 
-def test_an_add_on_of_definitions_is_established_once_it_is_installed(stack: ClusterStack, bare: ControlPlane, folder: Path, tmp_path: Path) -> None:
-    release = part(releases()[GATEWAY], folder)
-    made = phases(release, Source(tmp_path / "cache", folder))
+def test_an_add_on_of_definitions_is_established_once_it_is_installed(stack: ClusterStack, bare: ControlPlane, published: Path, tmp_path: Path) -> None:
+    release = part(releases()[GATEWAY], published)
+    made = phases(release, Source(tmp_path / "cache", published))
     assert install(stack, made) == [Op.CREATE] * len(release.files)
     assert {definition.name for definition in release.definitions} <= bare._established()
     (found,) = verify(client(bare), {GATEWAY: "install"})
@@ -284,11 +270,11 @@ webhooks:
 """What an operator is made of. Its webhook refuses every object that is made after it: here it runs no program that answers."""
 
 
-def test_an_operator_is_installed_phase_by_phase_from_downloads(stack: ClusterStack, bare: ControlPlane, folder: Path, tmp_path: Path) -> None:
+def test_an_operator_is_installed_phase_by_phase_from_downloads(stack: ClusterStack, bare: ControlPlane, published: Path, tmp_path: Path) -> None:
     release = releases()["kserve"]
     definition = next(file for file in release.files if "clusterservingruntimes" in file.name)
     operator = ReleaseFile(url="https://example.com/operator.yaml", sha256=hashlib.sha256(OPERATOR.encode()).hexdigest())
-    with serving({definition.name: (folder / release.place(definition)).read_bytes(), operator.name: OPERATOR.encode()}) as server:
+    with serving({definition.name: (published / release.place(definition)).read_bytes(), operator.name: OPERATOR.encode()}) as server:
         made = phases(release.model_copy(update={"files": (definition, operator), "settings": ()}), Source(tmp_path / "cache"), server.opener)
     install(stack, made)
     (found,) = verify(client(bare), {"kserve": "install"})
@@ -298,11 +284,11 @@ def test_an_operator_is_installed_phase_by_phase_from_downloads(stack: ClusterSt
 
 
 @pytest.mark.parametrize("name", INSTALLABLE)
-def test_a_release_is_installed_from_its_own_files(stack: ClusterStack, bare: ControlPlane, folder: Path, name: AddOn) -> None:
+def test_a_release_is_installed_from_its_own_files(stack: ClusterStack, bare: ControlPlane, published: Path, name: AddOn) -> None:
     release, source = releases()[name], usual_source()
     if source.folder is None or part(release, source.folder) != release:
         pytest.skip(f"{FOLDER} names no folder with the files of {release.id}")
-    bare.define(folder / "cert-manager")  # without its controllers: what it would sign is not waited for
+    bare.define(published / "cert-manager")  # without its controllers: what it would sign is not waited for
     install(stack, [Phase(phase.name, tuple(map(not_signed, phase.objects))) for phase in phases(release, source)])
     (found,) = verify(client(bare), {name: "install"})
     assert (problems("main", [found]), warnings("main", [found])) == ((), ())

@@ -1,7 +1,6 @@
 """The table of the add-ons' releases, and how their files are fetched, checked and put in order. No cluster is needed."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -72,25 +71,16 @@ def test_a_file_has_a_hash_or_a_reason_why_not(row: Mapping[str, Any]) -> None:
         ReleaseFile(url="https://example.com/a.yaml", **row)
 
 
-@pytest.fixture(scope="module")
-def folder() -> Path:
-    """The projects' definitions, as they published them."""
-    given = os.environ.get("MLX_TEST_CRDS", "")
-    if not given:
-        pytest.skip("MLX_TEST_CRDS names no folder with the projects' definitions")
-    return Path(given)
-
-
-def test_the_hashes_are_those_of_the_files_at_hand(folder: Path) -> None:
+def test_the_hashes_are_those_of_the_files_at_hand(published: Path) -> None:
     stated = {str(release.place(file)): file.sha256 for release in releases().values() for file in release.files}
-    found = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.yaml")}
+    found = {str(path.relative_to(published)): hashlib.sha256(path.read_bytes()).hexdigest() for path in published.rglob("*.yaml")}
     of_releases = {place: digest for place, digest in found.items() if not place.startswith(NOT_IN_RELEASES)}
     assert {place: stated.get(place) for place in of_releases} == of_releases
 
 
-def test_the_definitions_that_prove_an_add_on_are_the_projects_own(folder: Path) -> None:
-    published = [yaml.load(path.read_bytes(), yaml.CSafeLoader) for path in folder.rglob("*.yaml")]
-    specs = {item["metadata"]["name"]: item["spec"] for item in published if item["kind"] == "CustomResourceDefinition"}
+def test_the_definitions_that_prove_an_add_on_are_the_projects_own(published: Path) -> None:
+    written = [yaml.load(path.read_bytes(), yaml.CSafeLoader) for path in published.rglob("*.yaml")]
+    specs = {item["metadata"]["name"]: item["spec"] for item in written if item["kind"] == "CustomResourceDefinition"}
     for release in releases().values():
         for definition in release.definitions:
             spec = specs[definition.name]
