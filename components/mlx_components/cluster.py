@@ -7,7 +7,7 @@ import pulumi
 from mlx_components.clusters.add_ons import Phase
 from mlx_components.clusters.providers import PROVIDERS
 from mlx_components.kubernetes.declare import ClusterProvider, declare_objects
-from mlx_components.kubernetes.place import KIND, NAME, OWNER, Manifest, owner
+from mlx_components.kubernetes.place import Manifest, labels_of, owner
 from mlx_components.kubernetes.queues import cluster_queues
 from mlx_components.resource import MlxComponent
 from mlx_specs.base import QUANTITY
@@ -66,7 +66,7 @@ def _marked(manifest: Manifest, marks: Mapping[str, str]) -> Manifest:
 def labels(cluster: Cluster, project: str) -> dict[str, str]:
     """Of everything in the cluster that this stack owns."""
     name = cluster.metadata.name
-    return {**cluster.metadata.labels, OWNER: owner(project, stack_name(name)), KIND: "Cluster", NAME: name, "app.kubernetes.io/managed-by": "mlx"}
+    return {**cluster.metadata.labels, **labels_of(owner(project, stack_name(name)), "Cluster", name)}
 
 
 def stated_quota(pool: NodePool) -> Mapping[str, str]:

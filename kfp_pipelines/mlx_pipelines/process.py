@@ -8,9 +8,7 @@ from pathlib import Path
 
 from mlx_pipelines.code import FOLDER
 from mlx_pipelines.networks import GPUS
-from mlx_specs.base import QUANTITY
 
-UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS", "LOKY_MAX_CPU_COUNT")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -37,13 +35,6 @@ def environment(workspace: Path, threads: int | None = None, gpus: int | None = 
 def gpus_here() -> int:
     """How many NVIDIA GPUs this machine has, by its device files: nothing is imported or started."""
     return sum(path.name.removeprefix("nvidia").isdecimal() for path in Path("/dev").glob("nvidia*"))
-
-
-def in_bytes(quantity: str) -> int:
-    """``"512Mi"`` -> 536870912. The argument has been validated as a Quantity."""
-    match = QUANTITY.match(quantity)
-    assert match is not None, quantity
-    return int(float(match[1]) * UNITS.get(match[2], 1))
 
 
 def remove_tree(folder: str, seconds: float = 10) -> None:

@@ -36,12 +36,7 @@ class Registered:
 
     def reference(self) -> Version:
         """As an alias or an endpoint refers to it."""
-        return Version(
-            fingerprint=self.fingerprint,
-            version=self.version,
-            artifact=self.tags.get("mlx.artifact", ""),
-            artifact_digest=self.tags.get("mlx.artifact_digest", ""),
-        )
+        return Version.registered(self.version, self.tags)
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,7 @@ def champion(url: str, model: str, alias: str) -> Version:
         return Version()
     version: dict[str, Any] = found["model_version"]
     tags = {tag["key"]: tag["value"] for tag in version.get("tags") or ()}
-    return Version(
-        fingerprint=tags.get("mlx.fingerprint", ""),
-        version=str(version["version"]),
-        artifact=tags.get("mlx.artifact", ""),
-        artifact_digest=tags.get("mlx.artifact_digest", ""),
-    )
+    return Version.registered(str(version["version"]), tags)
 
 
 def _get(url: str, path: str) -> dict[str, Any] | None:

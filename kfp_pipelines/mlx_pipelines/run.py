@@ -21,8 +21,9 @@ from typing import Any
 from mlx_pipelines.compile import IR, read_ir, step_names
 from mlx_pipelines.errors import PipelineError, StepFailed
 from mlx_pipelines.failure import step_failure
-from mlx_pipelines.process import environment, gpus_here, in_bytes, remove_tree
+from mlx_pipelines.process import environment, gpus_here, remove_tree
 from mlx_pipelines.refusals import tasks
+from mlx_specs.capacity import number_of
 
 Report = Callable[[str], None]
 LOG = "run.log"
@@ -130,7 +131,7 @@ def _request(ir: Path, arguments: Mapping[str, Any], folder: Path, memory: str |
         "temporary": temporary,
         "root": str((folder / "steps").resolve()),
         "log": str((folder / LOG).resolve()),
-        "memory": in_bytes(memory) if memory else None,
+        "memory": int(number_of(memory)) if memory else None,
     }
 
 

@@ -7,6 +7,7 @@ by ``UNKNOWN`` (see mlx_engine) before it looks.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
@@ -372,6 +373,12 @@ class Version(Wire):
     def _unknown_as_a_whole(cls, value: Any) -> Any:
         """A version that a preview cannot know is one value; each of its parts is unknown then."""
         return dict.fromkeys(("fingerprint", "version", "artifact", "artifactDigest"), UNKNOWN_DIGEST) if value == UNKNOWN_DIGEST else value
+
+    @classmethod
+    def registered(cls, version: str, tags: Mapping[str, str]) -> "Version":
+        """One in the registry, by the tags that mlx has put on it."""
+        known = {name: tags.get(f"mlx.{name}", "") for name in ("fingerprint", "artifact", "artifact_digest")}
+        return cls(version=version, **known)
 
     @property
     def exists(self) -> bool:

@@ -20,27 +20,30 @@ FORBIDDEN = 403
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What there is."""
+class Connected:
+    """How to reach a cluster."""
 
-    add_ons: tuple[FoundAddOn, ...]
-    nodes: tuple[Node, ...]
-    """As the API gives them."""
+    kubeconfig: str
+    """A file's path or its content; empty: the user's own."""
+    context: str
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Any]) -> "Connected":
+        """What the cluster's own stack has exported."""
+        return cls(str(outputs.get("kubeconfig") or ""), str(outputs.get("context") or ""))
+
+    def client(self) -> Client:
+        """Asks the cluster; raises ``KubernetesError`` where the kubeconfig is no use."""
+        return Client(connection(self.kubeconfig, self.context))
 
 
-def look(cluster: Cluster, kubeconfig: str, context: str) -> Looked:
-    """Raises ``UserError`` for a cluster that cannot be reached or read, and for add-ons that should be there and are not."""
-
-    def ask() -> Looked:
-        client = Client(connection(kubeconfig, context))
-        found = verify(client, cluster.spec.add_ons)
-        return Looked(found, nodes(client))
-
-    looked = asked(ask)
-    missing = problems(cluster.metadata.name, [one for one in looked.add_ons if one.wanted == "verify"])
+def look(cluster: Cluster, connected: Connected) -> tuple[FoundAddOn, ...]:
+    """Its add-ons; raises ``UserError`` for a cluster that cannot be reached or read, and for add-ons that should be there and are not."""
+    found = asked(lambda: verify(connected.client(), cluster.spec.add_ons))
+    missing = problems(cluster.metadata.name, [one for one in found if one.wanted == "verify"])
     if missing:
         raise UserError("\n".join(missing))
-    return looked
+    return found
 
 
 def nodes(client: Client) -> tuple[Node, ...]:

@@ -21,7 +21,7 @@ from mlx_specs.cluster import Cluster, ClusterSpec
 from mlx_specs.machines import Machine, MachineError, machine_of, machine_table
 from mlx_specs.pools import GPU
 from mlx_stacks.add_ons import versions
-from mlx_stacks.cluster_look import Looked, look
+from mlx_stacks.cluster_look import Connected, asked, look, nodes
 from mlx_stacks.errors import UserError
 from mlx_stacks.node_capacity import pool_rows
 from mlx_stacks.pool_costs import PoolRow, pool_table
@@ -65,24 +65,17 @@ def cluster_program(workspace: Workspace, cluster: Cluster) -> Program:
 def cluster_plan(workspace: Workspace, cluster: Cluster) -> ClusterPlan:
     """Looks at an existing cluster; raises ``UserError`` and ``AddOnError``."""
     spec = cluster.spec
-    looked = look_at(workspace, cluster)
+    found = look(cluster, connected_to(workspace, spec)) if spec.provider == "existing" else ()
     asked = [release for name, release in releases().items() if spec.add_ons.get(name) == "install"]
     installed = {release.name: phases(release, usual_source()) for release in asked}
-    return ClusterPlan(quotas(workspace, spec), versions(looked.add_ons), installed)
-
-
-def look_at(workspace: Workspace, cluster: Cluster) -> Looked:
-    """An existing cluster as it is; nothing of one that mlx makes."""
-    if cluster.spec.provider != "existing":
-        return Looked((), ())
-    return look(cluster, kubeconfig_of(workspace, cluster.spec), cluster.spec.context or "")
+    return ClusterPlan(quotas(workspace, spec), versions(found), installed)
 
 
 def pools_now(workspace: Workspace, cluster: Cluster) -> tuple[PoolRow, ...]:
     """What each pool holds and costs: an existing cluster's by its nodes, a cloud's by its machines."""
     spec = cluster.spec
     if spec.provider == "existing":
-        return pool_rows(spec, look_at(workspace, cluster).nodes)
+        return pool_rows(spec, asked(lambda: nodes(connected_to(workspace, spec).client())))
     return pool_table(spec, machine_table(spec.provider, workspace.root))
 
 
@@ -120,6 +113,11 @@ def _machines(workspace: Workspace, spec: ClusterSpec) -> Mapping[str, Machine]:
         raise UserError(f"a cluster of provider {spec.provider} needs the package {SDKS[spec.provider]}", hint=f"pip install 'mlx-iac[{extra}]'")
     table = machine_table(spec.provider, workspace.root)
     return {name: machine_of(spec.provider, pool, table) for name, pool in spec.node_pools.items()}
+
+
+def connected_to(workspace: Workspace, spec: ClusterSpec) -> Connected:
+    """An existing cluster stands where its spec says, also before it is applied."""
+    return Connected(kubeconfig_of(workspace, spec), spec.context or "")
 
 
 def kubeconfig_of(workspace: Workspace, spec: ClusterSpec) -> str:

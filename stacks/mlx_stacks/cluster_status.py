@@ -6,7 +6,6 @@ from mlx_components.kubernetes.queues import API as KUEUE
 from mlx_engine.stack_outputs import stack_outputs
 from mlx_engine.values import Values
 from mlx_kubernetes.client import Client
-from mlx_kubernetes.connection import connection
 from mlx_kubernetes.readiness import readiness
 from mlx_specs.cluster import Cluster
 from mlx_specs.pools import GPU
@@ -14,8 +13,8 @@ from mlx_stacks.add_ons import FoundAddOn, problems, verify
 from mlx_stacks.api_object import Object, is_true, name_of, number, parts, text
 from mlx_stacks.cluster_cause import Cause, Link
 from mlx_stacks.cluster_live import PODS, Live
-from mlx_stacks.cluster_look import asked, nodes
-from mlx_stacks.cluster_program import kubeconfig_of
+from mlx_stacks.cluster_look import Connected, asked, nodes
+from mlx_stacks.cluster_program import connected_to
 from mlx_stacks.node_trouble import nodes_of, takes_work
 from mlx_stacks.object_status import ObjectStatus
 from mlx_stacks.resource_words import in_use, offered, share
@@ -29,16 +28,9 @@ def cluster_status(workspace: Workspace, cluster: Cluster) -> tuple[ObjectStatus
     applied = stack_outputs(workspace.stack)
     if applied is None and cluster.spec.provider != "existing":
         return (_row(cluster, applied, "declared, not applied yet"),)
-    client = asked(lambda: _client(workspace, cluster, applied or {}))
+    connected = connected_to(workspace, cluster.spec) if cluster.spec.provider == "existing" else Connected.of(applied or {})
+    client = asked(connected.client)
     return asked(lambda: tuple(_rows(client, cluster, applied)))
-
-
-def _client(workspace: Workspace, cluster: Cluster, applied: Values) -> Client:
-    """An existing cluster stands where its spec says, also before it is applied."""
-    spec = cluster.spec
-    if spec.provider == "existing":
-        return Client(connection(kubeconfig_of(workspace, spec), spec.context or ""))
-    return Client(connection(str(applied.get("kubeconfig") or ""), str(applied.get("context") or "")))
 
 
 def _rows(client: Client, cluster: Cluster, applied: Values | None) -> Iterator[ObjectStatus]:

@@ -16,6 +16,7 @@ from mlx_specs.feature_definitions import without_about
 from mlx_specs.resources import FeatureDefinitions, ModelVersionInputs, Version
 from mlx_stacks import kubernetes_effects
 from mlx_stacks.changes import has_unknown
+from mlx_stacks.kubernetes_effects import NOT_WAITED_FOR
 
 
 class Effect(StrEnum):
@@ -165,9 +166,9 @@ def _training_run(step: Step, root: Path) -> Meaning:
     if step.op in DELETES:
         return Effect.METADATA, "registered versions and runs are kept"
     if step.op is Op.CREATE:
-        return Effect.RETRAIN, "train (submitted, not waited for)"
+        return Effect.RETRAIN, f"train {NOT_WAITED_FOR}"
     if "fingerprint" in top_level(step):
-        return Effect.RETRAIN, "retrain (submitted, not waited for)"
+        return Effect.RETRAIN, f"retrain {NOT_WAITED_FOR}"
     return Effect.METADATA, "metadata only, no retrain"
 
 

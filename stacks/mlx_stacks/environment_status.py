@@ -12,7 +12,6 @@ from typing import TypeVar
 from mlx_components.model import ALIAS
 from mlx_engine.stack_outputs import stack_outputs
 from mlx_kubernetes.client import Client
-from mlx_kubernetes.connection import connection
 from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.kfp_api import state
 from mlx_pipelines.registry_rest import champion
@@ -70,8 +69,7 @@ def declared_cluster(workspace: Workspace) -> Cluster:
 
 def client_of(workspace: Workspace) -> Client:
     """Asks the environment's cluster; raises ``UserError`` where it was never applied."""
-    connected = connect(workspace)
-    return asked(lambda: Client(connection(connected.kubeconfig, connected.context)))
+    return asked(connect(workspace).client)
 
 
 def _of_stack(workspace: Workspace, cluster: Cluster) -> ObjectStatus:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlx_components.kubernetes.place import KIND
 from mlx_engine.host import Op, Step
 
-KIND_LABEL = "mlx.dev/kind"
 NOT_WAITED_FOR = "(submitted, not waited for)"
 MADE: Mapping[tuple[str, str], str] = {
     ("Dataset", "Job"): f"prepare {NOT_WAITED_FOR}",
@@ -35,7 +35,7 @@ def purpose(step: Step) -> tuple[str, str]:
     inputs = step.new_inputs or step.old_inputs
     metadata: Mapping[str, Any] = inputs.get("metadata") or {}
     labels: Mapping[str, Any] = metadata.get("labels") or {}
-    return str(labels.get(KIND_LABEL, "")), kind_of(step)
+    return str(labels.get(KIND, "")), kind_of(step)
 
 
 def is_about_only(changed: Sequence[str]) -> bool:

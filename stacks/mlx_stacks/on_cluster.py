@@ -27,13 +27,11 @@ from mlx_components.model import ALIAS, version_inputs
 from mlx_components.on_cluster import OnClusterComponent, TrainedOnClusterComponent
 from mlx_engine.host import Program, Stack
 from mlx_engine.stack_outputs import stack_outputs
-from mlx_kubernetes.client import Client
-from mlx_kubernetes.connection import connection
 from mlx_pipelines.code import code_digest
 from mlx_pipelines.compile import pipeline_parameters
 from mlx_pipelines.contract import arguments_for, offered
 from mlx_pipelines.registry_rest import champion
-from mlx_specs.cluster import Cluster, ClusterSpec
+from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
 from mlx_specs.environment import Environment, KubernetesTarget
 from mlx_specs.feature_store import FeatureStore
@@ -47,19 +45,12 @@ from mlx_specs.pipeline import Pipeline
 from mlx_specs.resources import About, PipelineRun, PreparedData, RecurringRunInputs, TrainingRunInputs, Version, digest, fingerprint
 from mlx_specs.state import FILE_BACKEND
 from mlx_specs.support import deferral
-from mlx_stacks.cluster_look import asked, nodes_if_allowed
+from mlx_stacks.cluster_look import Connected, asked, nodes_if_allowed
+from mlx_stacks.cluster_program import kubeconfig_of
 from mlx_stacks.compiled import compiled
 from mlx_stacks.errors import UserError
 from mlx_stacks.node_capacity import unfit
 from mlx_stacks.workspace import Workspace, stack_of_cluster
-
-
-@dataclass(frozen=True)
-class Connected:
-    """How to reach the cluster: what its own stack has exported."""
-
-    kubeconfig: str
-    context: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +61,8 @@ class Found:
     """By the model's name; the empty version where no version has passed its gates."""
     pipelines: Mapping[str, Mapping[str, Any]]
     """The compiled ones by name."""
+    datasets: Mapping[str, str]
+    """The digest of each dataset's definition."""
     fingerprints: Mapping[str, str]
     """What each model's next version is asked to be made of."""
 
@@ -123,18 +116,14 @@ def connect(workspace: Workspace) -> Connected:
     name = cluster.metadata.name
     if outputs is None:
         raise UserError(f"Cluster '{name}' has not been applied: its queues and add-ons are not there", hint=f"apply it first: mlx apply --cluster {name}")
-    return Connected(_kubeconfig(workspace, cluster.spec, str(outputs.get("kubeconfig") or "")), str(outputs.get("context") or ""))
-
-
-def _kubeconfig(workspace: Workspace, spec: ClusterSpec, exported: str) -> str:
-    """The file of an existing cluster stands where the workspace says, which is another place for everybody."""
-    return str(workspace.root / spec.kubeconfig) if spec.kubeconfig else exported
+    exported = Connected.of(outputs)
+    return Connected(kubeconfig_of(workspace, cluster.spec) or exported.kubeconfig, exported.context)
 
 
 def refuse_what_does_not_fit(workspace: Workspace, connected: Connected) -> None:
     """What no node can hold, by the real nodes of an existing cluster; those of a cloud are known from the machine tables."""
     cluster = cluster_of(workspace)
-    there = asked(lambda: nodes_if_allowed(Client(connection(connected.kubeconfig, connected.context))))
+    there = asked(lambda: nodes_if_allowed(connected.client()))
     if there is None or cluster.spec.provider != "existing":
         return
     found = unfit(workspace.graph, workspace.environment, cluster.spec, there)
@@ -149,13 +138,14 @@ def look_up(workspace: Workspace) -> Found:
     wanted = {node.object.spec.model.partition("@")[0] for node in graph.objects if isinstance(node.object, Inference)}
     names = sorted(wanted | {node.object.metadata.name for node in graph.of_kind("Model")})
     pipelines = {node.object.metadata.name: compiled(node.object.spec, workspace.root) for node in graph.objects if isinstance(node.object, Pipeline)}
-    fingerprints = {node.object.metadata.name: _fingerprint(node.object, workspace) for node in graph.objects if isinstance(node.object, Model)}
-    return Found({name: champion(target.mlflow, name, ALIAS) for name in names}, pipelines, fingerprints)
+    datasets = definition_digests(graph)
+    fingerprints = {node.object.metadata.name: _fingerprint(node.object, datasets, workspace) for node in graph.objects if isinstance(node.object, Model)}
+    return Found({name: champion(target.mlflow, name, ALIAS) for name in names}, pipelines, datasets, fingerprints)
 
 
-def _fingerprint(model: Model, workspace: Workspace) -> str:
+def _fingerprint(model: Model, datasets: Mapping[str, str], workspace: Workspace) -> str:
     pipeline = _pipeline(model, workspace.graph)
-    data = PreparedData(name=model.spec.data, digest=definition_digest(model.spec.data, workspace.graph), path="")
+    data = PreparedData(name=model.spec.data, digest=datasets[model.spec.data], path="")
     inputs = version_inputs(model, pipeline.spec, data, About(), home="")
     code = code_digest(inputs.entry, workspace.root, *inputs.algorithms)
     features = _feature_definitions(model, workspace.graph)
@@ -168,11 +158,14 @@ def _pipeline(model: Model, graph: Graph) -> Pipeline:
     return node.object
 
 
-def definition_digest(name: str, graph: Graph) -> str:
-    """Of a dataset and of all that it reads: its rows may not have been prepared yet."""
-    node = graph.get(f"Dataset/{name}")
-    assert node is not None and isinstance(node.object, Dataset)
-    return digest([definition(node.object.spec), [definition_digest(each, graph) for each in node.object.spec.inputs]])
+def definition_digests(graph: Graph) -> Mapping[str, str]:
+    """Of each dataset and of all that it reads, in the graph's order: its rows may not have been prepared yet."""
+    found: dict[str, str] = {}
+    for node in graph.objects:
+        if isinstance(node.object, Dataset):
+            spec = node.object.spec
+            found[node.object.metadata.name] = digest([definition(spec), [found[name] for name in spec.inputs]])
+    return found
 
 
 def _feature_definitions(model: Model, graph: Graph) -> Any:
@@ -186,8 +179,8 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
     """What one object becomes."""
     match node.object:
         case Dataset() as dataset:
-            inputs = {name: definition_digest(name, graph) for name in dataset.spec.inputs}
-            return dataset_objects(dataset, place, definition_digest(dataset.metadata.name, graph), inputs)
+            inputs = {name: found.datasets[name] for name in dataset.spec.inputs}
+            return dataset_objects(dataset, place, found.datasets[dataset.metadata.name], inputs)
         case FeatureStore() as store:
             return feature_store_objects(store, place)
         case Pipeline() as pipeline:
@@ -197,7 +190,7 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
                 return (train_job(model, place, found.fingerprints[model.metadata.name]),)
             return (_version(model, graph, place, found),) if model.spec.compute is not None else ()
         case Inference() as inference:
-            return _inference(inference, graph, place, found)
+            return _inference(inference, place, found)
         case Notebook() as notebook:
             return notebook_objects(notebook, place)
         case Environment() | Cluster() | Monitor():
@@ -215,12 +208,12 @@ def _version(model: Model, graph: Graph, place: Place, found: Found) -> Manifest
     return version_object(model, with_compute(pipeline, compiled_pipeline, model.spec.compute), place, compiled_pipeline)
 
 
-def _inference(inference: Inference, graph: Graph, place: Place, found: Found) -> Sequence[Manifest]:
+def _inference(inference: Inference, place: Place, found: Found) -> Sequence[Manifest]:
     version = found.champions[inference.spec.model.partition("@")[0]]
     if inference.spec.mode == "realtime":
         return endpoint_objects(inference, place, version)
     assert inference.spec.batch is not None, "streams are deferred"
-    return batch_objects(inference, inference.spec.batch, place, version, definition_digest(inference.spec.batch.input, graph))
+    return batch_objects(inference, inference.spec.batch, place, version, found.datasets[inference.spec.batch.input])
 
 
 def _environment(workspace: Workspace, place: Place, provider: ClusterProvider) -> OnClusterComponent:
@@ -293,7 +286,7 @@ def _arguments(model: Model, graph: Graph, place: Place, found: Found) -> dict[s
     """What the pipeline's function takes of what mlx offers, and its own arguments."""
     pipeline, source = _pipeline(model, graph), graph.get(f"Dataset/{model.spec.data}")
     assert source is not None and isinstance(source.object, Dataset)
-    known = definition_digest(model.spec.data, graph)
+    known = found.datasets[model.spec.data]
     path = place.stored("datasets", model.spec.data, known, "data.parquet")
     data = PreparedData(name=model.spec.data, digest=known, path=path, keys=list(source.object.spec.keys), event_time=source.object.spec.event_time)
     inputs = version_inputs(model, pipeline.spec, data, About(), home=Layout(place.environment).home)

@@ -1,4 +1,4 @@
-"""One control plane for tests of objects, whose namespaces are their own, and one for tests of a whole workspace, whose nodes and quotas nobody else counts."""
+"""Each file of tests has a control plane and a registry of its own: what another file leaves there, in whatever order, is not in its way."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ def programs(request: pytest.FixtureRequest) -> Binaries:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory, programs: Binaries) -> Iterator[ControlPlane]:
     with control_plane(tmp_path_factory.mktemp("cluster"), programs, {"narrow": []}) as running:
         yield running
@@ -53,7 +53,7 @@ def namespace(plane: ControlPlane) -> str:
     return name
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def definitions(plane: ControlPlane, published: Path) -> None:
     """The projects' real definitions are in the cluster."""
     plane.define(published)
@@ -76,7 +76,7 @@ def stack(plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -
     return ClusterStack(tmp_path, plane.kubeconfig(), by_cli=request.param == "cli")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real MLflow server: the registry of environments on the cluster."""
     folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
@@ -105,7 +105,7 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError(f"{url} has not answered")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def flights(programs: Binaries, published: Path, mlflow: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCluster]:
     """The reference workspace on a cluster of its own, whose stack is applied; its environments are not."""
     with control_plane(tmp_path_factory.mktemp("flights-cluster"), programs, {"narrow": []}) as plane:

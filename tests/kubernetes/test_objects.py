@@ -52,7 +52,7 @@ def failure(stack: ClusterStack, *objects: dict[str, Any], preview: bool = False
     return "\n".join([str(caught.value), *told])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def nodes(plane: ControlPlane) -> None:
     plane.add_node("cpu-1", {"cpu": "8", "memory": "32Gi"}, labels={"pool": "cpu"})
     taint = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}

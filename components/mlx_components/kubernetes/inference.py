@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, SERVE, placement, resources, variables
+from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, SCRATCH_MOUNT, SERVE, environment, placement, resources, variables
 from mlx_components.kubernetes.programs import Program, program_objects
 from mlx_specs.base import seconds
 from mlx_specs.inference import Batch, Inference, Realtime, Scaling
@@ -49,13 +49,13 @@ def _runtime(inference: Inference, place: Place) -> Manifest:
         "image": place.image("runtime"),
         "command": ["python", "-m", "mlx_runtime.server.container"],
         "args": args,
-        "env": [{"name": key, "value": value} for key, value in sorted(env.items())],
+        "env": environment(env),
         "ports": [{"containerPort": PORT, "name": "http1", "protocol": "TCP"}],
         "readinessProbe": probe,
         "livenessProbe": {**probe, "httpGet": {"path": "/v2/health/live", "port": PORT}},
         "resources": resources(compute),
         "securityContext": dict(CONTAINER_SECURITY),
-        "volumeMounts": [{"name": "scratch", "mountPath": "/tmp"}],
+        "volumeMounts": [dict(SCRATCH_MOUNT)],
     }
     spec = {
         "containers": [container],

@@ -6,8 +6,8 @@ Source: Kubeflow Trainer trainer.kubeflow.org/v1alpha1, TrainJob with runtimePat
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import POD_SECURITY, TRAIN, placement, resources, variables
-from mlx_components.kubernetes.programs import DIGITS, SKIP_WAIT
+from mlx_components.kubernetes.pods import POD_SECURITY, TRAIN, environment, placement, resources, variables
+from mlx_components.kubernetes.programs import DIGITS
 from mlx_specs.base import plain
 from mlx_specs.model import Model
 from mlx_specs.resources import digest
@@ -29,22 +29,20 @@ def train_job(model: Model, place: Place, fingerprint: str) -> Manifest:
     assert compute is not None
     name = model.metadata.name
     marked = digest([fingerprint, place.target.model_dump(mode="json"), plain(compute), placement(place, compute), place.labels(model)])
-    metadata = place.metadata(model, f"train-{name}-{marked[:DIGITS]}")
-    labels = {**metadata["labels"], **place.queue(compute)}
     asked = resources(compute)
     trainer = {
         "numNodes": compute.nodes,
         "numProcPerNode": compute.gpu or 1,
         "image": place.image("pipelines"),
         "command": ["torchrun", "-m", "mlx_pipelines.on_cluster", "--model", name, "--fingerprint", fingerprint],
-        "env": [{"name": key, "value": value} for key, value in sorted(variables(place).items())],
+        "env": environment(variables(place)),
         "resourcesPerNode": asked,
     }
     spec = {"runtimeRef": {"name": RUNTIME, "kind": "ClusterTrainingRuntime"}, "trainer": trainer, "runtimePatches": [_patch(place, model)]}
     return {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
         "kind": "TrainJob",
-        "metadata": {**metadata, "labels": labels, "annotations": {**metadata.get("annotations", {}), **SKIP_WAIT}},
+        "metadata": place.submitted(model, f"train-{name}-{marked[:DIGITS]}", compute),
         "spec": spec,
     }
 

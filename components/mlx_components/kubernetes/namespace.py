@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mlx_components.kubernetes.completion import NAME as COMPLETION
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import APPLY, RUN, SERVE, SPARK, TRAIN
 from mlx_components.kubernetes.queues import CLUSTER, environment_queues
@@ -29,7 +30,7 @@ RULES: dict[str, list[dict[str, Any]]] = {
     SPARK: [{"apiGroups": [""], "resources": ["configmaps", "persistentvolumeclaims", "pods", "services"], "verbs": [*EVERYTHING, "deletecollection"]}],
     TRAIN: [
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]},
-        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mlx-apply"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [COMPLETION], "verbs": ["get"]},
     ],
     APPLY: [
         *({"apiGroups": [group], "resources": names, "verbs": EVERYTHING} for group, names in MANAGED.items()),

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_specs.base import QUANTITY, Compute
+from mlx_specs.base import Compute
+from mlx_specs.capacity import number_of
 from mlx_specs.model import Model
 from mlx_specs.pipeline import Pipeline, StepSpec
 from mlx_specs.pools import GPU
@@ -17,7 +18,6 @@ from mlx_specs.resources import digest
 API = "pipelines.kubeflow.org/v2beta1"
 OURS = "python:"
 """How the image of a step begins that runs in ours: KFP's default, and that of our own steps. Another one is the user's own."""
-SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
 def pipeline_object(pipeline: Pipeline, place: Place) -> Manifest:
@@ -81,6 +81,4 @@ def _where(compute: Compute, place: Place) -> dict[str, Any]:
 
 def gigabytes(quantity: str) -> float:
     """``4Gi`` is 4.294967296."""
-    matched = QUANTITY.match(quantity)
-    assert matched is not None, quantity
-    return float(matched[1]) * SCALES[matched[2] or ""] / 10**9
+    return float(number_of(quantity) / 10**9)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from mlx_specs.base import Compute, Metadata, Object
+from mlx_specs.base import Compute, Metadata
 from mlx_specs.cluster import ClusterSpec
 from mlx_specs.environment import KubernetesTarget
+from mlx_specs.kinds import AnyObject
 from mlx_specs.pools import selector, taints
 from mlx_specs.resources import digest
 
@@ -55,17 +56,22 @@ class Place:
         known = {"runtime": images.runtime, "pipelines": images.pipelines, "spark": images.spark}[name]
         return f"{images.registry}/mlx-{name}@{known}"
 
-    def labels(self, obj: Object) -> dict[str, str]:
+    def labels(self, obj: AnyObject) -> dict[str, str]:
         """Of everything that an object of the specs becomes; people's own labels first, so that none of ours is lost."""
-        return {**obj.metadata.labels, **self.labels_of(obj.kind, obj.metadata.name)}  # type: ignore[attr-defined]
+        return {**obj.metadata.labels, **self.labels_of(obj.kind, obj.metadata.name)}
 
     def labels_of(self, kind: str, name: str) -> dict[str, str]:
         """Ours alone."""
-        return {OWNER: self.owner, KIND: kind, NAME: name, "app.kubernetes.io/managed-by": "mlx"}
+        return labels_of(self.owner, kind, name)
 
-    def metadata(self, obj: Object, name: str, **more: Any) -> dict[str, Any]:
+    def metadata(self, obj: AnyObject, name: str) -> dict[str, Any]:
         """The metadata of an object that stands in the namespace."""
-        return {"name": name, "namespace": self.namespace, "labels": self.labels(obj), **_annotated(obj.metadata), **more}
+        return {"name": name, "namespace": self.namespace, "labels": self.labels(obj), **_annotated(obj.metadata)}
+
+    def submitted(self, obj: AnyObject, name: str, compute: Compute | None) -> dict[str, Any]:
+        """The metadata of what runs to its end in its pool's queue; no lock of the state is held meanwhile, `mlx status` follows it."""
+        made = self.metadata(obj, name)
+        return {**made, "labels": {**made["labels"], **self.queue(compute)}, "annotations": {**made.get("annotations", {}), "pulumi.com/skipAwait": "true"}}
 
     def queue(self, compute: Compute | None) -> dict[str, str]:
         """The label that puts a workload into its pool's queue."""
@@ -89,6 +95,11 @@ def owner(project: str, stack: str) -> str:
     """PROJECT.STACK as a label's value: what is too long for one keeps its beginning and gets a digest."""
     name = re.sub(r"[^A-Za-z0-9._-]", "-", f"{project}.{stack}").strip("._-")
     return name if len(name) <= LABEL_LENGTH else f"{name[:50].rstrip('._-')}-{digest(name)[:12]}"
+
+
+def labels_of(owner: str, kind: str, name: str) -> dict[str, str]:
+    """Of everything that a stack owns."""
+    return {OWNER: owner, KIND: kind, NAME: name, "app.kubernetes.io/managed-by": "mlx"}
 
 
 def _annotated(metadata: Metadata) -> Mapping[str, Any]:

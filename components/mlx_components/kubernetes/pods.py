@@ -19,6 +19,7 @@ CONTAINER_SECURITY: Mapping[str, Any] = {
 DEFAULT_CPU, DEFAULT_MEMORY = "500m", "1Gi"
 """Of a workload that asks for nothing: without a request a node could be filled without end."""
 SCRATCH = "/tmp"
+SCRATCH_MOUNT: Mapping[str, Any] = {"name": "scratch", "mountPath": SCRATCH}
 SCRATCH_SIZE = "10Gi"
 
 
@@ -40,17 +41,21 @@ def placement(place: Place, compute: Compute | None) -> dict[str, Any]:
 
 def container(name: str, image: str, command: Sequence[str], compute: Compute | None, *, env: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
     """One container that can write to a scratch folder only."""
-    variables = [{"name": key, "value": value} for key, value in sorted((env or {}).items())]
     return {
         "name": name,
         "image": image,
         "command": list(command),
-        **({"env": variables} if variables else {}),
+        **({"env": environment(env)} if env else {}),
         "resources": resources(compute),
         "securityContext": dict(CONTAINER_SECURITY),
-        "volumeMounts": [{"name": "scratch", "mountPath": SCRATCH}],
+        "volumeMounts": [dict(SCRATCH_MOUNT)],
         **more,
     }
+
+
+def environment(variables: Mapping[str, str]) -> list[dict[str, Any]]:
+    """As a container takes them, by name."""
+    return [{"name": key, "value": value} for key, value in sorted(variables.items())]
 
 
 def pod(place: Place, containers: Sequence[Mapping[str, Any]], compute: Compute | None, *, account: str, restart: str = "Never") -> dict[str, Any]:

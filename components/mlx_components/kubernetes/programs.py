@@ -10,14 +10,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, RUN, SPARK, container, placement, pod, resources, variables
-from mlx_specs.base import Compute, KubernetesSecret, Object
+from mlx_components.kubernetes.pods import (
+    CONTAINER_SECURITY,
+    POD_SECURITY,
+    RUN,
+    SCRATCH_MOUNT,
+    SPARK,
+    container,
+    environment,
+    placement,
+    pod,
+    resources,
+    variables,
+)
+from mlx_specs.base import Compute, KubernetesSecret
+from mlx_specs.kinds import AnyObject
 from mlx_specs.pools import GPU
 from mlx_specs.resources import digest
 
 OBJECT_FOLDER, OBJECT_FILE = "/mlx", "object.json"
-SKIP_WAIT = {"pulumi.com/skipAwait": "true"}
-"""No lock of the state is held while something runs for hours; `mlx status` follows it."""
 TRIES = 3
 SPARK_VERSION = "4.0.0"
 SPARK_API = "sparkoperator.k8s.io/v1beta2"
@@ -29,7 +40,7 @@ DIGITS = 10
 class Program:
     """One of ``python -m mlx_runtime.cluster VERB``, with what it is to work on."""
 
-    obj: Object
+    obj: AnyObject
     name: str
     """Of the Job, without its digest: ``dataset-flights``."""
     verb: str
@@ -76,11 +87,6 @@ def _configuration(program: Program, place: Place, name: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {OBJECT_FILE: text}, "immutable": True}
 
 
-def _metadata(program: Program, place: Place, name: str) -> dict[str, Any]:
-    made = place.metadata(program.obj, name)
-    return {**made, "labels": {**made["labels"], **place.queue(program.compute)}, "annotations": {**made.get("annotations", {}), **SKIP_WAIT}}
-
-
 def _command(program: Program) -> list[str]:
     return ["python", "-m", "mlx_runtime.cluster", program.verb, f"{OBJECT_FOLDER}/{OBJECT_FILE}"]
 
@@ -105,7 +111,7 @@ def _job_spec(program: Program, place: Place, configuration: str) -> dict[str, A
 
 
 def _job(program: Program, place: Place, name: str) -> Manifest:
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": _metadata(program, place, name), "spec": _job_spec(program, place, name)}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": place.submitted(program.obj, name, program.compute), "spec": _job_spec(program, place, name)}
 
 
 def _cron_job(program: Program, place: Place, configuration: str) -> Manifest:
@@ -114,11 +120,11 @@ def _cron_job(program: Program, place: Place, configuration: str) -> Manifest:
         "schedule": program.schedule, "timeZone": "Etc/UTC", "concurrencyPolicy": "Forbid", "startingDeadlineSeconds": 3600,
         "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 3, "jobTemplate": template,
     }  # fmt: skip
-    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": _metadata(program, place, program.name), "spec": spec}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": place.submitted(program.obj, program.name, program.compute), "spec": spec}
 
 
 def _spark(program: Program, place: Place, name: str) -> Manifest:
-    metadata = _metadata(program, place, name)
+    metadata = place.submitted(program.obj, name, program.compute)
     return {"apiVersion": SPARK_API, "kind": "SparkApplication", "metadata": metadata, "spec": _application(program, place, name)}
 
 
@@ -127,7 +133,7 @@ def _scheduled_spark(program: Program, place: Place, configuration: str) -> Mani
         "schedule": program.schedule, "timeZone": "Etc/UTC", "concurrencyPolicy": "Forbid", "successfulRunHistoryLimit": 3, "failedRunHistoryLimit": 3,
         "template": _application(program, place, configuration),
     }  # fmt: skip
-    return {"apiVersion": SPARK_API, "kind": "ScheduledSparkApplication", "metadata": _metadata(program, place, program.name), "spec": spec}
+    return {"apiVersion": SPARK_API, "kind": "ScheduledSparkApplication", "metadata": place.submitted(program.obj, program.name, program.compute), "spec": spec}
 
 
 def _application(program: Program, place: Place, configuration: str) -> dict[str, Any]:
@@ -136,11 +142,11 @@ def _application(program: Program, place: Place, configuration: str) -> dict[str
     assert compute is not None
     configured = {"name": "object", "configMap": {"name": configuration}}
     scratch = {"name": "scratch", "emptyDir": {}}
-    mounts = [{"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}, {"name": "scratch", "mountPath": "/tmp"}]
+    mounts = [{"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}, dict(SCRATCH_MOUNT)]
     role: dict[str, Any] = {
         "cores": compute.cpu or 1,
         "memory": _java(resources(compute)["requests"]["memory"]),
-        "env": [{"name": key, "value": value} for key, value in sorted(_variables(program, place).items())] + program.secret_variables,
+        "env": [*environment(_variables(program, place)), *program.secret_variables],
         "labels": place.labels(program.obj),
         "podSecurityContext": dict(POD_SECURITY),
         "securityContext": dict(CONTAINER_SECURITY),
