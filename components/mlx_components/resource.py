@@ -9,6 +9,11 @@ from mlx_specs.base import Object, plain
 from mlx_specs.resources import PACKAGE, PROVIDER_VERSION, About
 
 
+def about(obj: Object) -> About:
+    """What people say of it."""
+    return About(description=obj.metadata.description, owner=obj.metadata.owner, labels=obj.metadata.labels)
+
+
 class MlxResource(pulumi.CustomResource):
     """``mlx:index:TYPE``; ``output(name)`` is a property that the provider computes."""
 
@@ -32,7 +37,7 @@ class MlxComponent(pulumi.ComponentResource):
         props = {"spec": written.get("spec", {}), "metadata": written["metadata"], **({"waitsFor": waits_for} if waits_for else {})}
         super().__init__(f"{PACKAGE}:components:{kind}", obj.metadata.name, props, opts)
         self.name = obj.metadata.name
-        self.about = About(description=obj.metadata.description, owner=obj.metadata.owner, labels=obj.metadata.labels)
+        self.about = about(obj)
 
     def child(self, **options: Any) -> pulumi.ResourceOptions:
         """Options of a resource that belongs to this component."""

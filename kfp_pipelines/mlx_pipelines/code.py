@@ -19,7 +19,22 @@ OWN_PACKAGE = "mlx_pipelines"
 OWN_ROOT = Path(__file__).parent.parent
 AFTER_TRAINING = frozenset(
     f"{OWN_PACKAGE}.{name}"
-    for name in ("code", "contract", "errors", "evaluation", "gate", "kept", "leaderboard", "plots", "recording", "registry", "registry_reads")
+    for name in (
+        "code",
+        "contract",
+        "errors",
+        "evaluation",
+        "gate",
+        "kept",
+        "leaderboard",
+        "plots",
+        "recording",
+        "registered",
+        "registry",
+        "registry_reads",
+        "registry_rest",
+        "registry_server",
+    )
 )
 """What measures, packages, judges and records changes nothing of what was trained: a repair there trains no model again."""
 FOLDER = "kfp_pipelines"

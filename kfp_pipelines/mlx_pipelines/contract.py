@@ -30,6 +30,12 @@ VERDICT = "verdict.json"
 PLOTS = "plots"
 """PNG files."""
 REGISTER_STEP = "register"
+RUN, RUN_ID = "mlx_run", "mlx_run_id"
+"""Parameters that every step has on a cluster: the submitted ModelVersionInputs as JSON, and KFP's id of the run."""
+APPLY_MAP, APPLY_JOB = "mlx-apply", "job.json"
+"""The ConfigMap of an environment on a cluster that holds the Job that applies, and its key there."""
+EVERY_COLUMN = "mlx:every-column"
+"""Stands for the features of a Model that names none, until its rows are known."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from mlx_pipelines.contract import HELD_OUT
 from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.rows import labels, read
-from mlx_runtime.artifact import ArtifactError
+from mlx_runtime.cluster.score import fetch_version
 from mlx_runtime.engines import EngineError
+from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.judge import Verdict, judge
 from mlx_runtime.scorer import ScoreError, Scorer, load
 from mlx_runtime.workspace_code import make_importable
@@ -64,9 +65,18 @@ def _held_out(workspace: Path, home: str, model: str, candidate: Version) -> pya
 
 def _open(workspace: Path, version: Version) -> Scorer:
     try:
-        return load(workspace / version.artifact, version.artifact_digest)
-    except (ArtifactError, EngineError) as error:
+        return load(_folder(workspace, version), version.artifact_digest)
+    except (RuntimeFailure, EngineError) as error:
         raise PipelineError(str(error)) from error
+
+
+def _folder(workspace: Path, version: Version) -> Path:
+    """In a pod the champion's artifact is in the storage."""
+    if "://" not in version.artifact:
+        return workspace / version.artifact
+    folder = workspace / layout.CACHE / "artifacts" / version.artifact_digest
+    fetch_version(version, folder)
+    return folder
 
 
 def _is_rival(champion: Version | None, candidate: Version) -> bool:

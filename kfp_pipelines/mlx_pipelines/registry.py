@@ -1,4 +1,4 @@
-"""The registry of model versions: MLflow on a SQLite store below HOME/mlflow, no server.
+"""The registry of model versions: MLflow on a SQLite store below HOME/mlflow, no server; in a pod, MLflow's server.
 
 Versions are found by the tag ``mlx.fingerprint``; there is never a second one for a fingerprint. Reads go straight to the
 SQLite file (``registry_reads``), for importing MLflow takes seconds; writes go through MLflow, and nothing is written that
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from mlx_pipelines import registry_reads as reads
 from mlx_pipelines.errors import PipelineError
-from mlx_pipelines.registry_reads import Registered, find_fingerprint, find_version, versions
+from mlx_pipelines.registered import Registered
+from mlx_pipelines.registry_reads import find_fingerprint, find_version, versions
+from mlx_pipelines.registry_server import registry_server
 from mlx_specs import layout
 from mlx_specs.resources import About, Version
 
@@ -84,8 +86,9 @@ def register(workspace: Path, home: str, model: str, version: Version, run: Run,
     mlflow = client(workspace, home)
     describe(workspace, home, model, about)
     run_id = _record_run(mlflow, workspace, home, model, version.fingerprint, run)
-    source = (workspace / version.artifact).resolve().as_uri()
-    own = {FINGERPRINT: version.fingerprint, "mlx.artifact": version.artifact, "mlx.artifact_digest": version.artifact_digest}
+    server = registry_server()
+    source = server.stored(home, version.artifact) if server else (workspace / version.artifact).resolve().as_uri()
+    own = {FINGERPRINT: version.fingerprint, "mlx.artifact": source if server else version.artifact, "mlx.artifact_digest": version.artifact_digest}
     mlflow.create_model_version(model, source=source, run_id=run_id, tags={**tags, **own}, description=about.description or None)
     made = find_fingerprint(workspace, home, model, version.fingerprint)
     assert made is not None
@@ -96,7 +99,9 @@ def _repeated(workspace: Path, home: str, model: str, found: Registered, version
     """Trained again because its artifact was lost: the version stays and points to the new bytes."""
     if found.reference().artifact_digest == version.artifact_digest:
         return found
-    tag_version(workspace, home, model, found.version, {**tags, "mlx.artifact": version.artifact, "mlx.artifact_digest": version.artifact_digest})
+    server = registry_server()
+    artifact = server.stored(home, version.artifact) if server else version.artifact
+    tag_version(workspace, home, model, found.version, {**tags, "mlx.artifact": artifact, "mlx.artifact_digest": version.artifact_digest})
     again = find_fingerprint(workspace, home, model, version.fingerprint)
     assert again is not None
     return again
@@ -152,17 +157,22 @@ def client(workspace: Path, home: str) -> "MlflowClient":
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    if server := registry_server():
+        return _open(server.url)
     database = reads.database(workspace, home)
     with _locked(database.parent):
         if not database.is_file():
             _make_store(database)
-    return _open(database)
+    return _open(_url(database))
 
 
-def _open(database: Path) -> "MlflowClient":
+def _url(database: Path) -> str:
+    return f"sqlite:///{database.resolve()}"
+
+
+def _open(url: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
-    url = f"sqlite:///{database.resolve()}"
     return MlflowClient(tracking_uri=url, registry_uri=url)
 
 
@@ -170,7 +180,7 @@ def _make_store(database: Path) -> None:
     """Under another name first: MLflow's migrations do not survive a kill in their middle."""
     part = database.with_suffix(".part")
     part.unlink(missing_ok=True)
-    _open(part).search_registered_models(max_results=1)
+    _open(_url(part)).search_registered_models(max_results=1)
     part.rename(database)
 
 
@@ -220,6 +230,8 @@ def _record_inner(mlflow: "MlflowClient", experiment: str, parent: str, inner: S
 def _experiment(mlflow: "MlflowClient", workspace: Path, home: str, model: str) -> str:
     """Named like the model; its artifacts have a place of their own, for MLflow's default is the working directory."""
     found = mlflow.get_experiment_by_name(model)
+    if found is None and registry_server():
+        return mlflow.create_experiment(model)
     if found is None:
         place = (workspace / layout.tracking(home) / "artifacts" / model).resolve()
         return mlflow.create_experiment(model, artifact_location=place.as_uri())

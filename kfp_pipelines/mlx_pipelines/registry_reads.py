@@ -1,4 +1,4 @@
-"""Quick reads of the registry: plain SQL on MLflow's SQLite file, without importing MLflow.
+"""Quick reads of the registry: plain SQL on MLflow's SQLite file, in a pod the server's REST API; never by importing MLflow.
 
 Enters: the workspace and an environment's folder. Leaves: frozen values, or nothing where there is no store yet. Never
 writes. The tables are MLflow's; a test holds every answer here against MLflow's own.
@@ -11,40 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_features.sqlite_reads import open_to_read
+from mlx_pipelines.registered import Registered, RegisteredModel
+from mlx_pipelines.registry_server import registry_server
 from mlx_specs import layout
 from mlx_specs.resources import Version
 
 DELETED = "Deleted_Internal"
 """The stage that MLflow gives to a version that was deleted."""
-
-
-@dataclass(frozen=True)
-class Registered:
-    """One version in the registry."""
-
-    version: str
-    run_id: str
-    created: int
-    """Milliseconds since 1970."""
-    tags: dict[str, str]
-    aliases: tuple[str, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """What it was made of."""
-        return self.tags.get("mlx.fingerprint", "")
-
-    def reference(self) -> Version:
-        """As an alias or an endpoint refers to it."""
-        return Version.registered(self.version, self.tags)
-
-
-@dataclass(frozen=True)
-class RegisteredModel:
-    """A registered model's own record."""
-
-    description: str
-    tags: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -74,6 +47,10 @@ def find_fingerprint(workspace: Path, home: str, model: str, fingerprint: str) -
 
 def versions(workspace: Path, home: str, model: str) -> list[Registered]:
     """All versions of a model, the oldest first."""
+    if server := registry_server():
+        from mlx_pipelines.registry_rest import versions_of
+
+        return versions_of(server.url, model)
     with _opened(workspace, home) as connection:
         if connection is None:
             return []
@@ -122,6 +99,10 @@ def run_metrics(workspace: Path, home: str, model: str) -> dict[str, dict[str, f
 
 def find_model(workspace: Path, home: str, model: str) -> RegisteredModel | None:
     """The registered model itself."""
+    if server := registry_server():
+        from mlx_pipelines.registry_rest import model_of
+
+        return model_of(server.url, model)
     with _opened(workspace, home) as connection:
         if connection is None:
             return None

@@ -8,13 +8,16 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 from mlx_pipelines.errors import PipelineError
+from mlx_pipelines.registered import Registered, RegisteredModel
 from mlx_specs.resources import Version
 
 LIMIT = 30
 """Seconds for one answer."""
+PAGE = 1000
 
 
 def champion(url: str, model: str, alias: str) -> Version:
@@ -26,6 +29,46 @@ def champion(url: str, model: str, alias: str) -> Version:
     version: dict[str, Any] = found["model_version"]
     tags = {tag["key"]: tag["value"] for tag in version.get("tags") or ()}
     return Version.registered(str(version["version"]), tags)
+
+
+def versions_of(url: str, model: str) -> list[Registered]:
+    """All versions of a model, the oldest first."""
+    known = _record(url, model)
+    if known is None:
+        return []
+    aliases = [(str(each["version"]), str(each["alias"])) for each in known.get("aliases") or ()]
+    made = [_registered(version, aliases) for version in _pages(url, model)]
+    return sorted(made, key=lambda one: int(one.version))
+
+
+def model_of(url: str, model: str) -> RegisteredModel | None:
+    """The registered model itself."""
+    known = _record(url, model)
+    return None if known is None else RegisteredModel(known.get("description") or "", {tag["key"]: tag["value"] for tag in known.get("tags") or ()})
+
+
+def _record(url: str, model: str) -> dict[str, Any] | None:
+    """As the server has it."""
+    found = _get(url, f"api/2.0/mlflow/registered-models/get?{urllib.parse.urlencode({'name': model})}")
+    return None if found is None else found["registered_model"]
+
+
+def _registered(version: dict[str, Any], aliases: list[tuple[str, str]]) -> Registered:
+    number = str(version["version"])
+    tags = {tag["key"]: tag["value"] for tag in version.get("tags") or ()}
+    named = tuple(sorted(alias for of, alias in aliases if of == number))
+    return Registered(number, version.get("run_id") or "", int(version["creation_timestamp"]), tags, named)
+
+
+def _pages(url: str, model: str) -> Iterator[dict[str, Any]]:
+    token = ""
+    while True:
+        query = urllib.parse.urlencode({"filter": f"name = '{model}'", "max_results": PAGE, "page_token": token})
+        page = _get(url, f"api/2.0/mlflow/model-versions/search?{query}") or {}
+        yield from page.get("model_versions") or ()
+        token = page.get("next_page_token") or ""
+        if not token:
+            return
 
 
 def _get(url: str, path: str) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from mlx_pipelines.trained import find_trained
 from mlx_pipelines.training_failure import explained
 from mlx_runtime.artifact import ArtifactError, verify
 from mlx_specs import layout
-from mlx_specs.artifact import ModelFile
+from mlx_specs.artifact import MANIFEST_FILE, ModelFile
 from mlx_specs.resources import ModelVersionInputs, ModelVersionOutputs
 
 Report = Callable[[str], None]
@@ -91,15 +91,16 @@ def _run(inputs: ModelVersionInputs, features: list[str], workspace: Path, repor
 
 def _read_back(inputs: ModelVersionInputs, features: list[str], workspace: Path, report: Report) -> ModelVersionOutputs:
     """A pipeline without the register step is registered here, from the artifact that it left."""
-    made = find_fingerprint(workspace, inputs.home, inputs.model, inputs.fingerprint) or _register_left(inputs, features, workspace)
+    made = find_fingerprint(workspace, inputs.home, inputs.model, inputs.fingerprint) or register_left(inputs, features, workspace)
     outputs = _outputs(inputs, workspace, made)
     report(f"version {made.version}: " + ", ".join(f"{name} {value:.3f}" for name, value in outputs.metrics.items() if _is_asked(name, inputs)))
     return outputs
 
 
-def _register_left(inputs: ModelVersionInputs, features: list[str], workspace: Path) -> Registered:
+def register_left(inputs: ModelVersionInputs, features: list[str], workspace: Path) -> Registered:
+    """The version of what a pipeline without the step ``register`` has left; raises ``PipelineError`` where that is nothing."""
     folder = layout.artifact(inputs.home, inputs.model, inputs.fingerprint)
-    if not (workspace / folder).is_dir():
+    if not (workspace / folder / MANIFEST_FILE).is_file():
         raise PipelineError(
             f"the pipeline {inputs.entry} ended without a packaged model in {folder}",
             hint="end it with mlx_pipelines.steps.package, or write the artifact to its parameter artifact_folder (mlx_runtime.artifact.write_artifact)",

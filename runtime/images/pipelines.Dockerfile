@@ -1,4 +1,4 @@
-# mlx-pipelines: the steps of pipelines, training on several nodes. Context: the repository's root.
+# mlx-pipelines: the steps of pipelines, and the apply that comes after them. Context: the repository's root.
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
@@ -12,9 +12,14 @@ COPY specs/mlx_specs /opt/venv/lib/python3.11/site-packages/mlx_specs
 COPY feature_repo/mlx_features /opt/venv/lib/python3.11/site-packages/mlx_features
 COPY runtime/mlx_runtime /opt/venv/lib/python3.11/site-packages/mlx_runtime
 COPY kfp_pipelines/mlx_pipelines /opt/venv/lib/python3.11/site-packages/mlx_pipelines
+COPY engine/mlx_engine /opt/venv/lib/python3.11/site-packages/mlx_engine
+COPY provider/mlx_provider /opt/venv/lib/python3.11/site-packages/mlx_provider
+COPY provider/mlx_kubernetes /opt/venv/lib/python3.11/site-packages/mlx_kubernetes
+COPY components/mlx_components /opt/venv/lib/python3.11/site-packages/mlx_components
+COPY stacks/mlx_stacks /opt/venv/lib/python3.11/site-packages/mlx_stacks
 # The root file system is read-only: what is not compiled here is compiled at every start.
 RUN cd /opt/venv/lib/python3.11/site-packages \
- && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash mlx_specs mlx_features mlx_runtime mlx_pipelines
+ && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash mlx_specs mlx_features mlx_runtime mlx_pipelines mlx_engine mlx_provider mlx_kubernetes mlx_components mlx_stacks
 
 FROM python:3.11.14-slim-bookworm
 RUN python -m pip uninstall --yes wheel setuptools pip \

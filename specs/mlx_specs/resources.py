@@ -507,6 +507,26 @@ class BatchPredictionsOutputs(BatchPredictionsInputs):
     """Done, NotRun(manual), or WaitingForModel(MODEL@ALIAS)."""
 
 
+class FeatureJoin(Wire):
+    """The features of one service that a run on a cluster joins to its rows before it learns from them."""
+
+    store: str
+    offline_store: str
+    definitions: FeatureDefinitions
+    sources: dict[str, PreparedData]
+    """By the dataset's name. Their digests are those of definitions."""
+    code_digest: str = ""
+    """Over the functions of the service's on-demand views."""
+
+
+class SubmittedRun(Wire):
+    """What every step of a run on a cluster is told."""
+
+    version: ModelVersionInputs
+    """The digest of its data is that of a definition, for its rows may be under way when the run is submitted."""
+    join: FeatureJoin | None = None
+
+
 class PipelineRun(Wire):
     """What Kubeflow Pipelines is asked to run."""
 

@@ -69,6 +69,7 @@ TABLE: tuple[Row, ...] = (
     Row("kubernetes", "Environment", "state.passphrase.kubernetes", "refused", "it is read before the cluster is", "use {env: NAME} or {file: PATH}"),
     Row("kubernetes", "Dataset", "source.url.env", "refused", "no variable of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),
     Row("kubernetes", "Dataset", "source.url.file", "refused", "no file of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),
+    Row("kubernetes", "FeatureStore", "materialization.schedule", "refused", "features are not materialised on a cluster yet", "take it out here"),
     Row("kubernetes", "FeatureStore", "offlineStore.type", "refused", "features are joined with DuckDB yet", "use duckdb", values=("spark",)),
     Row("kubernetes", "Inference", "realtime.port", "refused", "an endpoint has an address of its own there", "leave it out here"),
     Row("kubernetes", "Inference", "features", "refused", "features are not looked up on a cluster yet", "null in the overrides: requests carry all columns"),

@@ -10,7 +10,6 @@ NOT_WAITED_FOR = "(submitted, not waited for)"
 MADE: Mapping[tuple[str, str], str] = {
     ("Dataset", "Job"): f"prepare {NOT_WAITED_FOR}",
     ("Dataset", "SparkApplication"): f"prepare on Spark {NOT_WAITED_FOR}",
-    ("FeatureStore", "Job"): f"register the features {NOT_WAITED_FOR}",
     ("Model", "TrainJob"): f"train on several nodes {NOT_WAITED_FOR}",
     ("Inference", "InferenceService"): "start the endpoint",
     ("Inference", "Job"): f"score {NOT_WAITED_FOR}",

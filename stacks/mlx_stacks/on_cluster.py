@@ -10,7 +10,6 @@ from typing import Any, assert_never
 
 import pulumi
 
-from mlx_components.dataset import definition
 from mlx_components.declared import DeclaredComponent
 from mlx_components.kubernetes.completion import completion_objects
 from mlx_components.kubernetes.dataset import dataset_objects
@@ -20,16 +19,13 @@ from mlx_components.kubernetes.inference import batch_objects, endpoint_objects
 from mlx_components.kubernetes.model import is_distributed, train_job
 from mlx_components.kubernetes.namespace import environment_objects, namespace
 from mlx_components.kubernetes.notebook import notebook_objects
-from mlx_components.kubernetes.pipeline import pipeline_object, version_object, with_compute
+from mlx_components.kubernetes.pipeline import Compiled, pipeline_object, version_object, with_compute
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import TRAIN
-from mlx_components.model import ALIAS, version_inputs
+from mlx_components.model import ALIAS
 from mlx_components.on_cluster import OnClusterComponent, TrainedOnClusterComponent
 from mlx_engine.host import Program, Stack
 from mlx_engine.stack_outputs import stack_outputs
-from mlx_pipelines.code import code_digest
-from mlx_pipelines.compile import pipeline_parameters
-from mlx_pipelines.contract import arguments_for, offered
 from mlx_pipelines.registry_rest import champion
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
@@ -37,19 +33,18 @@ from mlx_specs.environment import Environment, KubernetesTarget
 from mlx_specs.feature_store import FeatureStore
 from mlx_specs.graph import Graph, Node
 from mlx_specs.inference import Inference
-from mlx_specs.layout import Layout
 from mlx_specs.model import Model
 from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
-from mlx_specs.resources import About, PipelineRun, PreparedData, RecurringRunInputs, TrainingRunInputs, Version, digest, fingerprint
+from mlx_specs.resources import PipelineRun, RecurringRunInputs, SubmittedRun, TrainingRunInputs, Version
 from mlx_specs.state import FILE_BACKEND
 from mlx_specs.support import deferral
 from mlx_stacks.cluster_look import Connected, asked, nodes_if_allowed
 from mlx_stacks.cluster_program import kubeconfig_of
-from mlx_stacks.compiled import compiled
 from mlx_stacks.errors import UserError
 from mlx_stacks.node_capacity import unfit
+from mlx_stacks.submitted import compiled_pipelines, definition_digests, pipeline_of, run_arguments, submitted_runs
 from mlx_stacks.workspace import Workspace, stack_of_cluster
 
 
@@ -59,12 +54,12 @@ class Found:
 
     champions: Mapping[str, Version]
     """By the model's name; the empty version where no version has passed its gates."""
-    pipelines: Mapping[str, Mapping[str, Any]]
-    """The compiled ones by name."""
+    pipelines: Mapping[str, Compiled]
+    """By name."""
     datasets: Mapping[str, str]
     """The digest of each dataset's definition."""
-    fingerprints: Mapping[str, str]
-    """What each model's next version is asked to be made of."""
+    runs: Mapping[str, SubmittedRun]
+    """What each model's next version is asked to be made of, with its fingerprint."""
 
 
 def program_on_cluster(workspace: Workspace) -> Program:
@@ -137,42 +132,9 @@ def look_up(workspace: Workspace) -> Found:
     assert isinstance(target, KubernetesTarget)
     wanted = {node.object.spec.model.partition("@")[0] for node in graph.objects if isinstance(node.object, Inference)}
     names = sorted(wanted | {node.object.metadata.name for node in graph.of_kind("Model")})
-    pipelines = {node.object.metadata.name: compiled(node.object.spec, workspace.root) for node in graph.objects if isinstance(node.object, Pipeline)}
     datasets = definition_digests(graph)
-    fingerprints = {node.object.metadata.name: _fingerprint(node.object, datasets, workspace) for node in graph.objects if isinstance(node.object, Model)}
-    return Found({name: champion(target.mlflow, name, ALIAS) for name in names}, pipelines, datasets, fingerprints)
-
-
-def _fingerprint(model: Model, datasets: Mapping[str, str], workspace: Workspace) -> str:
-    pipeline = _pipeline(model, workspace.graph)
-    data = PreparedData(name=model.spec.data, digest=datasets[model.spec.data], path="")
-    inputs = version_inputs(model, pipeline.spec, data, About(), home="")
-    code = code_digest(inputs.entry, workspace.root, *inputs.algorithms)
-    features = _feature_definitions(model, workspace.graph)
-    return digest([fingerprint(inputs.model_copy(update={"code_digest": code})), features])
-
-
-def _pipeline(model: Model, graph: Graph) -> Pipeline:
-    node = graph.get(f"Pipeline/{model.spec.pipeline}")
-    assert node is not None and isinstance(node.object, Pipeline)
-    return node.object
-
-
-def definition_digests(graph: Graph) -> Mapping[str, str]:
-    """Of each dataset and of all that it reads, in the graph's order: its rows may not have been prepared yet."""
-    found: dict[str, str] = {}
-    for node in graph.objects:
-        if isinstance(node.object, Dataset):
-            spec = node.object.spec
-            found[node.object.metadata.name] = digest([definition(spec), [found[name] for name in spec.inputs]])
-    return found
-
-
-def _feature_definitions(model: Model, graph: Graph) -> Any:
-    """The stores that the model's features come from."""
-    node = graph.get(f"Model/{model.metadata.name}")
-    stores = [graph.get(id) for id in (node.references if node is not None else ()) if id.startswith("FeatureStore/")]
-    return [each.object.spec.model_dump(mode="json") for each in stores if each is not None]
+    runs = submitted_runs(workspace, datasets)
+    return Found({name: champion(target.mlflow, name, ALIAS) for name in names}, compiled_pipelines(workspace, runs), datasets, runs)
 
 
 def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence[Manifest]:
@@ -187,7 +149,7 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
             return (pipeline_object(pipeline, place), version_object(pipeline, pipeline, place, found.pipelines[pipeline.metadata.name]))
         case Model() as model:
             if is_distributed(model):
-                return (train_job(model, place, found.fingerprints[model.metadata.name]),)
+                return (train_job(model, place, found.runs[model.metadata.name].version.fingerprint),)
             return (_version(model, graph, place, found),) if model.spec.compute is not None else ()
         case Inference() as inference:
             return _inference(inference, place, found)
@@ -201,7 +163,7 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
 
 def _version(model: Model, graph: Graph, place: Place, found: Found) -> Manifest:
     """The version of its pipeline that a model's runs are of: with compute of its own it has one of its own."""
-    pipeline = _pipeline(model, graph)
+    pipeline = pipeline_of(model, graph)
     compiled_pipeline = found.pipelines[model.spec.pipeline]
     if model.spec.compute is None or is_distributed(model):
         return version_object(pipeline, pipeline, place, compiled_pipeline)
@@ -274,21 +236,9 @@ def _declare_model(
         pipeline=model.spec.pipeline,
         pipeline_version=version["metadata"]["name"],
         service_account=TRAIN,
-        arguments=_arguments(model, graph, place, found),
+        arguments=run_arguments(found.runs[name], pipeline_of(model, graph), found.pipelines[model.spec.pipeline].ir),
     )
-    run = None if is_distributed(model) else TrainingRunInputs(model=name, fingerprint=found.fingerprints[name], run=submitted)
+    run = None if is_distributed(model) else TrainingRunInputs(model=name, fingerprint=found.runs[name].version.fingerprint, run=submitted)
     schedule = model.spec.retraining.schedule if model.spec.retraining is not None else None
     recurring = RecurringRunInputs(model=name, schedule=schedule, run=submitted) if schedule else None
     TrainedOnClusterComponent(model, objects, provider, run=run, recurring=recurring, version=found.champions[name].wire(), after=after)
-
-
-def _arguments(model: Model, graph: Graph, place: Place, found: Found) -> dict[str, Any]:
-    """What the pipeline's function takes of what mlx offers, and its own arguments."""
-    pipeline, source = _pipeline(model, graph), graph.get(f"Dataset/{model.spec.data}")
-    assert source is not None and isinstance(source.object, Dataset)
-    known = found.datasets[model.spec.data]
-    path = place.stored("datasets", model.spec.data, known, "data.parquet")
-    data = PreparedData(name=model.spec.data, digest=known, path=path, keys=list(source.object.spec.keys), event_time=source.object.spec.event_time)
-    inputs = version_inputs(model, pipeline.spec, data, About(), home=Layout(place.environment).home)
-    values = offered(inputs.model_copy(update={"fingerprint": found.fingerprints[model.metadata.name]}), model.spec.features or [])
-    return arguments_for(pipeline_parameters(dict(found.pipelines[model.spec.pipeline])), values, pipeline.spec.arguments)

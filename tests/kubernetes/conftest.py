@@ -22,6 +22,10 @@ from controllers import controllers
 from flights_on_cluster import OnCluster, add_pools, write_workspace
 from kfp_stand_in import pipelines_api
 
+sys.path.append(str(Path(__file__).parents[1] / "engine/remote_state"))
+
+from servers import Server, serve
+
 CRDS = "MLX_TEST_CRDS"
 """The variable that names a folder with the definitions of the projects whose objects are written."""
 
@@ -116,3 +120,12 @@ def flights(programs: Binaries, published: Path, mlflow: str, tmp_path_factory: 
             on_cluster.mlx("apply", "--cluster", "main", "--yes")
             yield on_cluster
             assert running.failed == []
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    try:
+        with serve("s3", tmp_path_factory.mktemp("bucket"), print) as server:
+            yield server
+    except NoTool as missing:
+        pytest.skip(str(missing))

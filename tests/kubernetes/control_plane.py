@@ -103,9 +103,17 @@ class ControlPlane:
         return session
 
     def request(self, method: str, path: str, body: Any = None, *, type: str = "application/json", code: int | None = None, **query: str) -> Any:
-        """The answer's JSON; another code than expected (2xx where none is) fails with what the server said."""
+        """The answer's JSON; another code than expected (2xx where none is) fails with what the server said.
+
+        "Later" (429) is what it says of a kind that was defined a moment ago.
+        """
         data = None if body is None else json.dumps(body)
-        answer = self.session.request(method, self.url + path, params=query, data=data, headers={"Content-Type": type}, timeout=READY)
+
+        def ask() -> tuple[requests.Response] | None:
+            answer = self.session.request(method, self.url + path, params=query, data=data, headers={"Content-Type": type}, timeout=READY)
+            return None if answer.status_code == 429 and code != 429 else (answer,)
+
+        (answer,) = self.until(ask, f"{method} {path} is answered")
         assert answer.status_code == code if code else answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content.startswith(b"{") else answer.text
 

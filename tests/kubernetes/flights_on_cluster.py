@@ -37,7 +37,6 @@ OVERRIDES = {
     "Inference/delay-checkin-api": {"features": None},
     "FeatureStore/flights": {
         "onlineStore": {"type": "redis", "connection": {"name": "redis", "key": "redis"}},
-        "materialization": {"schedule": "0 * * * *"},
     },
 }
 """What the environment says and nothing else does: where things run, how much they ask for, and when."""

@@ -11,10 +11,13 @@ from pathlib import Path, PurePosixPath
 import pytest
 from made_cluster import place, program
 
+from mlx_components.kubernetes.completion import completion_job
 from mlx_components.kubernetes.dataset import dataset_objects
+from mlx_components.kubernetes.pipeline import Compiled, on_cluster
 from mlx_components.kubernetes.pods import USER
 from mlx_specs.base import Compute, Metadata
 from mlx_specs.dataset import Dataset, DatasetSpec
+from mlx_specs.pipeline import Pipeline, PipelineSpec
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "runtime" / "images"
@@ -22,6 +25,14 @@ NAMES = ("pipelines", "runtime", "spark")
 SITE = "/opt/venv/lib/python3.11/site-packages/"
 PINNED = re.compile(r"[a-z/]+:\d+\.\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?")
 LOCKED = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", re.MULTILINE)
+
+
+EMPTY = {"deploymentSpec": {"executors": {}}, "components": {}}
+ONE = {
+    "deploymentSpec": {"executors": {"exec-complete": {"container": {"image": "python:3.11", "command": ["python3"], "args": []}}}},
+    "components": {"comp-complete": {"executorLabel": "exec-complete", "inputDefinitions": {"parameters": {}}}},
+}
+"""IRs of pipelines without steps, and with one."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,23 @@ def test_the_programs_of_jobs_and_endpoints_are_in_the_runtime_image() -> None:
     for module in (command[2], "mlx_runtime.server.container"):
         assert importlib.util.find_spec(module) is not None
         assert SITE + module.split(".")[0] in copied("runtime")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_our_packages_import_of_ours_is_in_the_image(name: str) -> None:
+    there = {target.removeprefix(SITE) for target in copied(name) if target.startswith(SITE)}
+    texts = [path.read_text() for source in (copied(name)[SITE + package][0] for package in there) for path in (ROOT / source).rglob("*.py")]
+    assert {package for text in texts for package in re.findall(r"^\s*(?:from|import) (mlx_\w+)", text, re.MULTILINE)} <= there
+
+
+def test_the_programs_of_steps_and_of_the_apply_after_them_are_in_the_pipelines_image() -> None:
+    compiled = Compiled({**EMPTY, "root": {"dag": {"tasks": {}}}}, "", ONE)
+    spec, _ = on_cluster(compiled, Pipeline(metadata=Metadata(name="mine"), spec=PipelineSpec(entry="mine:pipeline")), place())
+    (step,) = [each["container"]["command"] for each in spec["deploymentSpec"]["executors"].values()]
+    (apply,) = completion_job(place(), "s3://bucket/state", None)["spec"]["template"]["spec"]["containers"]
+    for module in (step[2], apply["command"][2]):
+        assert importlib.util.find_spec(module) is not None
+        assert SITE + module.split(".")[0] in copied("pipelines")
 
 
 def test_the_main_file_of_spark_applications_is_in_their_image() -> None:

@@ -7,9 +7,8 @@ import json
 
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import APPLY, container, pod, variables
+from mlx_pipelines.contract import APPLY_JOB, APPLY_MAP
 
-NAME = "mlx-apply"
-JOB_FILE = "job.json"
 SECRET = "mlx-state"
 """The Secret of the namespace that holds the state's passphrase under the name of its variable; infra engineers make it."""
 KEPT_SECONDS = 7 * 24 * 3600
@@ -18,8 +17,8 @@ KEPT_SECONDS = 7 * 24 * 3600
 def completion_objects(place: Place, backend: str, passphrase: str | None) -> tuple[Manifest, ...]:
     """``passphrase`` is the variable that holds it, where the state has one."""
     text = json.dumps(completion_job(place, backend, passphrase), indent=1, sort_keys=True)
-    metadata = {"name": NAME, "namespace": place.namespace, "labels": place.labels_of("Environment", place.environment)}
-    return ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {JOB_FILE: text}},)
+    metadata = {"name": APPLY_MAP, "namespace": place.namespace, "labels": place.labels_of("Environment", place.environment)}
+    return ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {APPLY_JOB: text}},)
 
 
 def completion_job(place: Place, backend: str, passphrase: str | None) -> Manifest:
@@ -31,6 +30,6 @@ def completion_job(place: Place, backend: str, passphrase: str | None) -> Manife
         made["env"] = [*made["env"], {"name": passphrase, "valueFrom": {"secretKeyRef": reference}}]
     labels = place.labels_of("Environment", place.environment)
     template = {"metadata": {"labels": labels}, "spec": pod(place, [made], None, account=APPLY)}
-    metadata = {"generateName": f"{NAME}-", "namespace": place.namespace, "labels": labels}
+    metadata = {"generateName": f"{APPLY_MAP}-", "namespace": place.namespace, "labels": labels}
     spec = {"backoffLimit": 3, "ttlSecondsAfterFinished": KEPT_SECONDS, "template": template}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}

@@ -1,4 +1,4 @@
-"""FeatureStore on a cluster: the Feast operator's object, a Job that registers the definitions, and one that materialises by a schedule.
+"""FeatureStore on a cluster: the Feast operator's object. Trainings join its features themselves (mlx_pipelines.cluster.known).
 
 Source: Feast operator, feast.dev/v1 FeatureStore.
 """
@@ -7,18 +7,12 @@ from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import POD_SECURITY, resources
-from mlx_components.kubernetes.programs import Program, program_objects
-from mlx_specs.base import plain
 from mlx_specs.feature_store import FeatureStore, OnlineStore
 
 
 def feature_store_objects(store: FeatureStore, place: Place) -> tuple[Manifest, ...]:
-    """The servers, and what brings them up to date."""
-    name = store.metadata.name
-    content = {"name": name, "spec": plain(store.spec), "storage": place.target.storage}
-    materialization = store.spec.materialization
-    register = Program(store, f"features-{name}", "features", content, None, materialization.schedule, image="pipelines")
-    return (_feast(store, place), *program_objects(register, place))
+    """The servers."""
+    return (_feast(store, place),)
 
 
 def _feast(store: FeatureStore, place: Place) -> Manifest:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mlx_components.kubernetes.completion import NAME as COMPLETION
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import APPLY, RUN, SERVE, SPARK, TRAIN
 from mlx_components.kubernetes.queues import CLUSTER, environment_queues
+from mlx_pipelines.contract import APPLY_MAP
 
 RBAC = "rbac.authorization.k8s.io"
 EVERYTHING = ["create", "delete", "get", "list", "patch", "update", "watch"]
@@ -26,11 +26,15 @@ MANAGED = {
     "trainer.kubeflow.org": ["trainjobs"],
 }
 """What an apply makes in the namespace, and so may change there."""
+LAUNCHER = "kfp-launcher"
+"""The ConfigMap in which KFP says where artifacts of steps are kept."""
 RULES: dict[str, list[dict[str, Any]]] = {
     SPARK: [{"apiGroups": [""], "resources": ["configmaps", "persistentvolumeclaims", "pods", "services"], "verbs": [*EVERYTHING, "deletecollection"]}],
     TRAIN: [
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]},
-        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [COMPLETION], "verbs": ["get"]},
+        {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch", "watch"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [APPLY_MAP, LAUNCHER], "verbs": ["get"]},
     ],
     APPLY: [
         *({"apiGroups": [group], "resources": names, "verbs": EVERYTHING} for group, names in MANAGED.items()),
@@ -38,7 +42,9 @@ RULES: dict[str, list[dict[str, Any]]] = {
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch"]},
     ],
 }
-"""A driver makes its executors; a pipeline's last step starts the Job that applies; that Job changes what an apply has made."""
+"""A driver makes its executors; KFP's own containers beside a step watch its pod and report to Argo; a pipeline's last step starts the Job
+that applies; that Job changes what an apply has made.
+"""
 
 
 def namespace(place: Place) -> Manifest:
@@ -57,7 +63,8 @@ def _accounts(place: Place) -> list[Manifest]:
     made: list[Manifest] = []
     for name in (SERVE, RUN, SPARK, TRAIN, APPLY):
         identity = {"annotations": dict(sorted(place.target.identity.items()))} if place.target.identity else {}
-        made.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**_named(place, name), **identity}, "automountServiceAccountToken": False})
+        mounts = name == TRAIN  # the pods of a run are KFP's: they do not say it themselves
+        made.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**_named(place, name), **identity}, "automountServiceAccountToken": mounts})
         if name in RULES:
             subject = {"kind": "ServiceAccount", "name": name, "namespace": place.namespace}
             role = {"apiGroup": RBAC, "kind": "Role", "name": name}

@@ -4,10 +4,14 @@ Source: Kubeflow Pipelines v2beta1, Pipeline and PipelineVersion; the IR's Pipel
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.pods import environment, variables
+from mlx_pipelines.contract import RUN, RUN_ID
+from mlx_pipelines.refusals import has_pip_line
 from mlx_specs.base import Compute
 from mlx_specs.capacity import number_of
 from mlx_specs.model import Model
@@ -16,6 +20,10 @@ from mlx_specs.pools import GPU
 from mlx_specs.resources import digest
 
 API = "pipelines.kubeflow.org/v2beta1"
+EXECUTOR = "exec-"
+COMPLETE = "mlx-complete"
+COMPLETING = Compute(cpu=1, memory="4Gi")
+"""It scores the held-out rows by two versions."""
 OURS = "python:"
 """How the image of a step begins that runs in ours: KFP's default, and that of our own steps. Another one is the user's own."""
 
@@ -26,7 +34,19 @@ def pipeline_object(pipeline: Pipeline, place: Place) -> Manifest:
     return {"apiVersion": API, "kind": "Pipeline", "metadata": place.metadata(pipeline, pipeline.metadata.name), "spec": spec}
 
 
-def version_object(owner: Pipeline | Model, pipeline: Pipeline, place: Place, compiled: Mapping[str, Any]) -> Manifest:
+@dataclass(frozen=True)
+class Compiled:
+    """What a version is made of."""
+
+    ir: Mapping[str, Any]
+    """KFP's, as for a laptop."""
+    code: str
+    """The workspace's modules that it reaches: a zip file in base64."""
+    completing: Mapping[str, Any]
+    """The IR of a pipeline with one step, which comes after all others on a cluster."""
+
+
+def version_object(owner: Pipeline | Model, pipeline: Pipeline, place: Place, compiled: Compiled) -> Manifest:
     """One version, named by the digest of what it says: KFP lets nobody change it. ``owner`` is who needs it so: a model may ask for more."""
     spec, platforms = on_cluster(compiled, pipeline, place)
     said = {"pipelineName": pipeline.metadata.name, "pipelineSpec": spec, **({"platformSpec": platforms} if platforms else {})}
@@ -34,29 +54,70 @@ def version_object(owner: Pipeline | Model, pipeline: Pipeline, place: Place, co
     return {"apiVersion": API, "kind": "PipelineVersion", "metadata": place.metadata(owner, name), "spec": {"displayName": name, **said}}
 
 
-def with_compute(pipeline: Pipeline, compiled: Mapping[str, Any], compute: Compute) -> Pipeline:
+def with_compute(pipeline: Pipeline, compiled: Compiled, compute: Compute) -> Pipeline:
     """The pipeline with every step asking for as much, but for those that it gives something of their own."""
-    steps = [executor.removeprefix("exec-") for executor in compiled["deploymentSpec"]["executors"]]
+    steps = [executor.removeprefix(EXECUTOR) for executor in compiled.ir["deploymentSpec"]["executors"]]
     asked = {**{step: StepSpec(compute=compute) for step in steps}, **pipeline.spec.steps}
     return pipeline.model_copy(update={"spec": pipeline.spec.model_copy(update={"steps": asked})})
 
 
-def on_cluster(compiled: Mapping[str, Any], pipeline: Pipeline, place: Place) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The IR with our image and the steps' resources, and beside it where the steps' pods may run."""
-    spec = copy.deepcopy(dict(compiled))
-    placed: dict[str, Any] = {}
-    for executor, described in spec["deploymentSpec"]["executors"].items():
-        container = described.get("container")
-        if container is None:
-            continue
-        if container["image"].startswith(OURS):
-            container["image"] = place.image("pipelines")
-        step = pipeline.spec.steps.get(executor.removeprefix("exec-"))
-        if step is not None:
-            container["resources"] = {**container.get("resources", {}), **_resources(step.compute)}
-            placed |= {executor: where} if (where := _where(step.compute, place)) else {}
+def on_cluster(compiled: Compiled, pipeline: Pipeline, place: Place) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The IR with our image, the steps' resources and what lays a workspace around each, and beside it where the steps' pods may run."""
+    spec = copy.deepcopy(dict(compiled.ir))
+    executors, placed = spec["deploymentSpec"]["executors"], dict[str, Any]()
+    ours = {name for name, described in executors.items() if described.get("container", {}).get("image", "").startswith(OURS)}
+    for executor, described in executors.items():
+        step = pipeline.spec.steps.get(executor.removeprefix(EXECUTOR))
+        compute = step.compute if step is not None else None
+        if executor in ours:
+            described["container"] = _around(described["container"], place, compiled.code, compute)
+        if "container" in described and compute is not None:
+            described["container"]["resources"] = {**described["container"].get("resources", {}), **_resources(compute)}
+            placed |= {executor: where} if (where := _where(compute, place)) else {}
+    _append(spec, compiled, place)
+    _tell_all(spec, ours | {f"{EXECUTOR}{COMPLETE}"})
     platforms = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": placed}}}} if placed else {}
     return spec, platforms
+
+
+def _around(container: Mapping[str, Any], place: Place, code: str, compute: Compute | None, *flags: str) -> dict[str, Any]:
+    """A step in a workspace of its own (mlx_pipelines.cluster)."""
+    threads = compute.cpu if compute is not None and compute.cpu is not None else 1
+    told = {**variables(place), "MLX_NAMESPACE": place.namespace, "MLX_THREADS": str(threads), **({"MLX_CODE": code} if code else {})}
+    own = container["command"][3:] if has_pip_line(container["command"]) else container["command"]  # what a step installs is in the image
+    command = ["python3", "-m", "mlx_pipelines.cluster", "step", *flags, "--", *own]
+    return {**container, "image": place.image("pipelines"), "command": command, "env": [*container.get("env", []), *environment(told)]}
+
+
+def _append(spec: dict[str, Any], compiled: Compiled, place: Place) -> None:
+    """The step that comes after all others."""
+    (described,), (made,) = (list(each.values()) for each in (compiled.completing["components"], compiled.completing["deploymentSpec"]["executors"]))
+    container = _around(made["container"], place, compiled.code, COMPLETING, "--all")
+    container["resources"] = _resources(COMPLETING)
+    spec["components"][f"comp-{COMPLETE}"] = {**copy.deepcopy(described), "executorLabel": f"{EXECUTOR}{COMPLETE}"}
+    spec["deploymentSpec"]["executors"][f"{EXECUTOR}{COMPLETE}"] = {"container": container}
+    tasks = spec["root"]["dag"]["tasks"]
+    tasks[COMPLETE] = {"componentRef": {"name": f"comp-{COMPLETE}"}, "dependentTasks": sorted(tasks), "inputs": {}, "taskInfo": {"name": COMPLETE}}
+
+
+def _tell_all(spec: dict[str, Any], executors: Collection[str]) -> None:
+    """Every step of ours, in whatever loop, is told which run it is of; none is answered from KFP's cache, which knows definitions only."""
+    components = spec["components"]
+    told = {name for name, component in components.items() if "dag" in component or component.get("executorLabel") in executors}
+    for component in (spec["root"], *(components[name] for name in sorted(told))):
+        taken = component.setdefault("inputDefinitions", {}).setdefault("parameters", {})
+        taken[RUN] = {"parameterType": "STRING"}
+        if "dag" not in component:
+            taken[RUN_ID] = {"parameterType": "STRING"}
+    for component in (spec["root"], *(component for component in components.values() if "dag" in component)):
+        for task in component["dag"]["tasks"].values():
+            task["cachingOptions"] = {}
+            name = task["componentRef"]["name"]
+            if name in told:
+                given = task.setdefault("inputs", {}).setdefault("parameters", {})
+                given[RUN] = {"componentInputParameter": RUN}
+                if "dag" not in components[name]:
+                    given[RUN_ID] = {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
 
 
 def _resources(compute: Compute) -> dict[str, Any]:

@@ -47,7 +47,6 @@ class Program:
     content: Mapping[str, Any]
     compute: Compute | None
     schedule: str | None = None
-    image: str = "runtime"
     once: bool = True
     """Whether it runs when its content is new; else by its schedule only."""
     secrets: Mapping[str, KubernetesSecret] = field(default_factory=dict[str, KubernetesSecret])
@@ -98,7 +97,7 @@ def _variables(program: Program, place: Place) -> dict[str, str]:
 
 
 def _pod_template(program: Program, place: Place, configuration: str) -> dict[str, Any]:
-    mounted = container("mlx", place.image(program.image), _command(program), program.compute, env=_variables(program, place))
+    mounted = container("mlx", place.image("runtime"), _command(program), program.compute, env=_variables(program, place))
     mounted["env"] = [*mounted["env"], *program.secret_variables]
     mounted["volumeMounts"] = [*mounted["volumeMounts"], {"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}]
     spec = pod(place, [mounted], program.compute, account=RUN)

@@ -90,9 +90,14 @@ def read_manifest(storage: Storage, name: str, content_digest: str) -> dict[str,
 
 def fetch_rows(storage: Storage, name: str, content_digest: str, folder: Path) -> dict[str, Any]:
     """data.parquet and manifest.json into a folder; returns the manifest."""
-    manifest = read_manifest(storage, name, content_digest)
-    key = f"{content_key(name, content_digest)}/{DATA}"
-    if not storage.fetch(key, folder / DATA, manifest["files"][DATA]["sha256"]):
-        raise StorageError(f"{storage.where(key)} is not there", hint="prepare the dataset again")
+    read_manifest(storage, name, content_digest)
+    return fetch_table(storage, content_key(name, content_digest), folder)
+
+
+def fetch_table(storage: Storage, key: str, folder: Path) -> dict[str, Any]:
+    """The same of any folder of rows, such as those with their features."""
+    manifest = storage.read_json(f"{key}/{MANIFEST}")
+    if manifest is None or not storage.fetch(f"{key}/{DATA}", folder / DATA, manifest["files"][DATA]["sha256"]):
+        raise StorageError(f"{storage.where(f'{key}/{DATA}')} is not there", hint="prepare the dataset again")
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     return manifest

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mlx_runtime.artifact import verify
 from mlx_runtime.batch import score_dataset
 from mlx_runtime.batch.run import PREDICTIONS_FILE, run_digest
+from mlx_runtime.cluster.artifacts import fetch_artifact
 from mlx_runtime.cluster.datasets import await_current, fetch_rows, read_manifest
 from mlx_runtime.cluster.run import Run
 from mlx_runtime.cluster.storage import MANIFEST, Storage, StorageError, open_storage
@@ -77,7 +77,7 @@ def _inputs(asked: ScoreObject, storage: Storage, run: Run) -> BatchPredictionsI
 
 def _score_rows(inputs: BatchPredictionsInputs, asked: ScoreObject, storage: Storage, key: str, run: Run) -> dict[str, Any]:
     """Returns the manifest of the predictions."""
-    fetch_artifact(asked.version, run.workspace / inputs.version.artifact)
+    fetch_version(asked.version, run.workspace / inputs.version.artifact)
     fetch_rows(storage, asked.input, inputs.input.digest, (run.workspace / inputs.input.path).parent)
     folder = (run.workspace / score_dataset(inputs, run.workspace, run.report).path).parent
     manifest = {**json.loads((folder / MANIFEST).read_bytes()), "version": asked.version.wire()}
@@ -86,12 +86,8 @@ def _score_rows(inputs: BatchPredictionsInputs, asked: ScoreObject, storage: Sto
     return manifest
 
 
-def fetch_artifact(version: Version, folder: Path) -> None:
-    """The artifact of its digest; nothing of it is opened here. ``StorageError`` or ``ArtifactError``."""
+def fetch_version(version: Version, folder: Path) -> None:
+    """The artifact of its digest; ``StorageError`` or ``ArtifactError``."""
     source = open_storage(version.artifact)
-    if not source.fetch(MANIFEST, folder / MANIFEST, version.artifact_digest):
+    if not fetch_artifact(source, folder, version.artifact_digest):
         raise StorageError(f"{source.where(MANIFEST)} is not there", hint="the registry's version names an artifact that was removed")
-    for name in sorted(json.loads((folder / MANIFEST).read_bytes())):
-        if not source.fetch(name, folder / name):
-            raise StorageError(f"{source.where(name)} is not there", hint="the artifact is not whole: send it again")
-    verify(folder, version.artifact_digest)

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -50,6 +50,10 @@ class Storage:
     shown: str
     prefix: str
 
+    def below(self, key: str) -> "Storage":
+        """A folder of it."""
+        return replace(self, shown=self.where(key), prefix=f"{self.prefix}{key}/")
+
     def where(self, key: str) -> str:
         """As messages call it."""
         return f"{self.shown}/{key}"
@@ -87,14 +91,18 @@ class Storage:
             raise StorageError(message, hint="somebody else changed it: remove its folder, and have it made again")
         return found
 
+    def send(self, path: Path, key: str) -> None:
+        """A file's bytes, whatever stands there."""
+        with self._reaching(key, "written"):
+            self.store.send(path, self.prefix + key)
+
     def send_folder(self, folder: Path, key: str) -> None:
         """The files that its manifest names, then the manifest; files that stand there already are not sent again."""
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         there = (self.read_json(f"{key}/{MANIFEST}") or {}).get("files", {})
         for name, facts in sorted(manifest["files"].items()):
             if there.get(name) != facts:
-                with self._reaching(f"{key}/{name}", "written"):
-                    self.store.send(folder / name, f"{self.prefix}{key}/{name}")
+                self.send(folder / name, f"{key}/{name}")
         self.write(f"{key}/{MANIFEST}", (folder / MANIFEST).read_bytes())
 
     @contextmanager

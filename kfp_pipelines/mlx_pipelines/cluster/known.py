@@ -1,0 +1,126 @@
+"""What a run on a cluster learns from: settled by its first step, and the same for all that follow.
+
+A submitted run speaks of definitions. Enters: a SubmittedRun. Leaves: its version with contents in their place, and what has to be
+replaced in a step's own arguments. Features are joined here, once: a version learns from rows that have them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from mlx_features.client import FeastWorker
+from mlx_features.errors import FeatureError
+from mlx_pipelines.contract import EVERY_COLUMN, default_features
+from mlx_pipelines.errors import PipelineError
+from mlx_runtime.cluster.datasets import await_current, content_key, definition_key, fetch_rows, read_prepared
+from mlx_runtime.cluster.run import Run
+from mlx_runtime.cluster.storage import Storage
+from mlx_runtime.prepare.folder import DATA
+from mlx_specs import layout
+from mlx_specs.resources import FeatureJoin, FeatureRegistryInputs, JoinedDatasetInputs, ModelVersionInputs, PreparedData, SubmittedRun, Wire, digest
+
+
+class Settled(Wire):
+    """STORAGE/runs/MODEL/DEFINITION/started/RUN.json"""
+
+    content_digest: str
+    """Of the rows, with their features where there are some."""
+    key: str
+    """The rows' folder in the storage."""
+    path: str
+    """Their file in a workspace, as on a laptop."""
+    features: list[str]
+    """The Model's own, or every column that may be one."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """One run, of which everything is known."""
+
+    submitted: SubmittedRun
+    settled: Settled
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the definition and of the rows: the same definition over new rows is another version."""
+        return digest([self.submitted.version.fingerprint, self.settled.content_digest])
+
+    @property
+    def version(self) -> ModelVersionInputs:
+        """As a laptop would have submitted it."""
+        asked, settled = self.submitted.version, self.settled
+        data = asked.data.model_copy(update={"digest": settled.content_digest, "path": settled.path})
+        return asked.model_copy(update={"fingerprint": self.fingerprint, "data": data, "features": settled.features})
+
+    def replaced(self, value: Any) -> Any:
+        """A step's arguments with contents in the place of definitions."""
+        if isinstance(value, str):
+            for old, new in self._replacements:
+                value = value.replace(old, new)
+            return value
+        if isinstance(value, Mapping):
+            return {key: self.replaced(item) for key, item in cast("Mapping[str, Any]", value).items()}
+        if isinstance(value, list):
+            return [self.replaced(item) for item in cast("list[Any]", value)]
+        return value
+
+    @property
+    def _replacements(self) -> tuple[tuple[str, str], ...]:
+        """The path before the digest that stands in it."""
+        asked, now = self.submitted.version, self.version
+        features = (json.dumps([EVERY_COLUMN]), json.dumps(self.settled.features))
+        return (features, (asked.data.path, now.data.path), (asked.data.digest, now.data.digest), (asked.fingerprint, now.fingerprint))
+
+
+def settle(submitted: SubmittedRun, run_id: str, storage: Storage, run: Run) -> Known:
+    """Waits for the rows where they are being prepared; raises ``PipelineError`` and ``RuntimeFailure``."""
+    version = submitted.version
+    key = f"runs/{version.model}/{version.fingerprint}/started/{run_id}.json"
+    if storage.read(key) is None:
+        storage.write_json(key, _look(submitted, storage, run).wire())
+    return Known(submitted, Settled.model_validate(storage.read_json(key)))
+
+
+def _look(submitted: SubmittedRun, storage: Storage, run: Run) -> Settled:
+    version, join = submitted.version, submitted.join
+    data = _prepared(version.data, storage, run)
+    settled = Settled(content_digest=data.digest, key=content_key(data.name, data.digest), path=data.path, features=version.features or [])
+    if join is not None:
+        settled = settled.model_copy(update=_joined(version, join, data, storage, run))
+    if settled.features:
+        return settled
+    rows = run.workspace / settled.path
+    if not rows.is_file():
+        fetch_rows(storage, data.name, data.digest, rows.parent)
+    return settled.model_copy(update={"features": default_features(rows, version)})
+
+
+def _prepared(data: PreparedData, storage: Storage, run: Run) -> PreparedData:
+    """What a definition has come to."""
+    known = read_prepared(storage, definition_key(data.name, data.digest)) or await_current(storage, data.name, run.report, definition=data.digest)
+    path = layout.dataset(run.home, data.name, known.content_digest) / DATA
+    return data.model_copy(update={"digest": known.content_digest, "path": path.as_posix()})
+
+
+def _joined(version: ModelVersionInputs, join: FeatureJoin, data: PreparedData, storage: Storage, run: Run) -> Mapping[str, str]:
+    """The rows with their features, as of each row's moment, in the storage."""
+    sources = {name: _prepared(source, storage, run) for name, source in join.sources.items()}
+    for each in (data, *sources.values()):
+        fetch_rows(storage, each.name, each.digest, (run.workspace / each.path).parent)
+    store = FeatureRegistryInputs(
+        name=join.store, home=run.home, definitions=join.definitions, sources=sources, offline_store=join.offline_store, code_digest=join.code_digest
+    )
+    asked = JoinedDatasetInputs(
+        name=f"model.{version.model}", home=run.home, store=join.store, definitions=join.definitions, sources=sources, data=data, code_digest=join.code_digest
+    )
+    try:
+        with FeastWorker(run.workspace) as feast:
+            feast.apply(store, run.report)
+            made = feast.join(asked, run.report)
+    except FeatureError as error:
+        raise PipelineError(f"the features of {join.store!r}: {error}", hint=error.hint) from error
+    key = f"joined/{asked.name}/{made.content_digest}"
+    storage.send_folder((run.workspace / Path(made.path)).parent, key)
+    return {"content_digest": made.content_digest, "key": key, "path": made.path}

@@ -1,0 +1,118 @@
+"""What runs on a cluster are asked to train: submitted and not waited for, so known by definitions alone.
+
+Enters: an opened workspace. Leaves: a SubmittedRun for each model, what its pipeline is called with, and the compiled pipelines with the
+code that their steps need. Reads only.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlx_components.dataset import definition
+from mlx_components.kubernetes.pipeline import Compiled
+from mlx_components.model import version_inputs
+from mlx_components.resource import about
+from mlx_pipelines.code import code_digest
+from mlx_pipelines.code_bundle import packed
+from mlx_pipelines.compile import pipeline_parameters
+from mlx_pipelines.contract import EVERY_COLUMN, RUN, arguments_for, offered, refuse_what_is_ignored
+from mlx_pipelines.feature_code import functions_digest
+from mlx_specs import layout
+from mlx_specs.dataset import Dataset
+from mlx_specs.feature_definitions import definitions_of, part_of, without_about
+from mlx_specs.feature_store import FeatureStore
+from mlx_specs.graph import Graph
+from mlx_specs.layout import Layout
+from mlx_specs.model import Model
+from mlx_specs.pipeline import Pipeline, PipelineSpec
+from mlx_specs.resources import FeatureJoin, PreparedData, SubmittedRun, digest, fingerprint
+from mlx_stacks.compiled import compiled
+from mlx_stacks.released_code import algorithms_of
+from mlx_stacks.workspace import Workspace
+
+COMPLETING = "mlx_pipelines.steps.complete:completing"
+"""The pipeline whose one step comes last on a cluster."""
+
+
+def definition_digests(graph: Graph) -> Mapping[str, str]:
+    """Of each dataset and of all that it reads, in the graph's order: its rows may not have been prepared yet."""
+    found: dict[str, str] = {}
+    for node in graph.objects:
+        if isinstance(node.object, Dataset):
+            spec = node.object.spec
+            found[node.object.metadata.name] = digest([definition(spec), [found[name] for name in spec.inputs]])
+    return found
+
+
+def submitted_runs(workspace: Workspace, datasets: Mapping[str, str]) -> Mapping[str, SubmittedRun]:
+    """By the model's name; ``datasets`` are digests of definitions."""
+    return {node.object.metadata.name: _submitted(node.object, datasets, workspace) for node in workspace.graph.objects if isinstance(node.object, Model)}
+
+
+def compiled_pipelines(workspace: Workspace, runs: Mapping[str, SubmittedRun]) -> Mapping[str, Compiled]:
+    """By name, each with the code of every model that it trains: a step's pod has no other. Raises ``PipelineError``."""
+    pipelines = [node.object for node in workspace.graph.objects if isinstance(node.object, Pipeline)]
+    completing = compiled(PipelineSpec(entry=COMPLETING, arguments={RUN: ""}), workspace.root) if pipelines else {}
+    return {pipeline.metadata.name: Compiled(compiled(pipeline.spec, workspace.root), _code(pipeline, workspace, runs), completing) for pipeline in pipelines}
+
+
+def run_arguments(run: SubmittedRun, pipeline: Pipeline, ir: Mapping[str, Any]) -> dict[str, Any]:
+    """What the pipeline's function takes of what mlx offers, its own arguments, and what every step is told. Raises ``PipelineError``."""
+    parameters = pipeline_parameters(dict(ir))
+    refuse_what_is_ignored(run.version, parameters)
+    taken = arguments_for(parameters, offered(run.version, run.version.features or [EVERY_COLUMN]), pipeline.spec.arguments)
+    return {**taken, RUN: json.dumps(run.wire(), sort_keys=True)}
+
+
+def pipeline_of(model: Model, graph: Graph) -> Pipeline:
+    """The one that trains it."""
+    node = graph.get(f"Pipeline/{model.spec.pipeline}")
+    assert node is not None and isinstance(node.object, Pipeline), "a reference that validate has followed"
+    return node.object
+
+
+def _submitted(model: Model, datasets: Mapping[str, str], workspace: Workspace) -> SubmittedRun:
+    pipeline = pipeline_of(model, workspace.graph)
+    data = _data(model.spec.data, datasets, workspace)
+    inputs = version_inputs(model, pipeline.spec, data, about(model), home=Layout(workspace.name).home)
+    coded = inputs.model_copy(update={"code_digest": code_digest(inputs.entry, workspace.root, *inputs.algorithms)})
+    join = _join(model, datasets, workspace)
+    known = digest([fingerprint(coded), join.wire() if join is not None else None])
+    return SubmittedRun(version=coded.model_copy(update={"fingerprint": known}), join=join)
+
+
+def _data(name: str, datasets: Mapping[str, str], workspace: Workspace) -> PreparedData:
+    """Where a laptop would have its rows, by the digest of their definition."""
+    node = workspace.graph.get(f"Dataset/{name}")
+    assert node is not None and isinstance(node.object, Dataset), "a reference that validate has followed"
+    path = layout.dataset(Layout(workspace.name).home, name, datasets[name]) / "data.parquet"
+    spec = node.object.spec
+    return PreparedData(name=name, digest=datasets[name], path=path.as_posix(), keys=list(spec.keys), event_time=spec.event_time)
+
+
+def _join(model: Model, datasets: Mapping[str, str], workspace: Workspace) -> FeatureJoin | None:
+    service, node = model.spec.feature_service, workspace.graph.get(f"Model/{model.metadata.name}")
+    stores = [workspace.graph.get(id) for id in (node.references if node is not None else ()) if id.startswith("FeatureStore/")]
+    store = next((each.object for each in stores if each is not None and isinstance(each.object, FeatureStore)), None)
+    if service is None or store is None:
+        return None
+    views = {view.source for view in store.spec.feature_views.values()}
+    rows = {name: _data(name, datasets, workspace) for name in sorted(views)}
+    definitions = without_about(part_of(definitions_of(store, {name: data.event_time or "" for name, data in rows.items()}), service))
+    needed = {view.source for view in definitions.views}
+    return FeatureJoin(
+        store=store.metadata.name,
+        offline_store=store.spec.offline_store.type,
+        definitions=definitions,
+        sources={name: data for name, data in rows.items() if name in needed},
+        code_digest=functions_digest([view.function for view in definitions.on_demand], workspace.root),
+    )
+
+
+def _code(pipeline: Pipeline, workspace: Workspace, runs: Mapping[str, SubmittedRun]) -> str:
+    name = pipeline.metadata.name
+    models = [node.object for node in workspace.graph.objects if isinstance(node.object, Model) and node.object.spec.pipeline == name]
+    joins = [join for model in models if (join := runs[model.metadata.name].join) is not None]
+    algorithms = [path for model in models for path in algorithms_of(model.spec)]
+    functions = sorted({view.function for join in joins for view in join.definitions.on_demand})
+    return packed(pipeline.spec.entry, workspace.root, algorithms, functions)
