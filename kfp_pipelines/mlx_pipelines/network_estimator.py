@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mlx_pipelines.errors import PipelineError
+from mlx_pipelines.network_share import SHARED
 from mlx_pipelines.network_training import Rows, fit_network
 from mlx_pipelines.networks import GPUS, TRAINING, Training
 
@@ -159,7 +160,7 @@ def device() -> torch.device:
     """A GPU where one is there and the Model does not say `gpu: 0`; what it demands must be there."""
     asked = os.environ.get(GPUS)
     if torch.cuda.is_available() and asked != "0":
-        return torch.device("cuda")
+        return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if os.environ.get(SHARED) else "cuda")
     if asked not in (None, "0"):
         built = "this torch was built without CUDA" if torch.version.cuda is None else f"torch was built for CUDA {torch.version.cuda} and cannot use one here"
         raise PipelineError(f"compute.gpu asks for {asked}: {built}", hint="look at nvidia-smi and its driver, or take compute.gpu out: it trains on the CPU")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mlx_pipelines.errors import PipelineError
+from mlx_pipelines.network_share import Share
 from mlx_pipelines.networks import EPOCHS, Training
 
 CHECKPOINT = "checkpoint.pt"
@@ -44,8 +45,9 @@ def fit_network(
     """In place. With a folder it goes on after the checkpoint there."""
     fitted, validation = _divided(rows, training, seed)
     network.to(device)
-    run = _Run(network, training, folder, device)
-    begun = run.resume()
+    share = Share(device)
+    run = _Run(network, training, folder)
+    begun = run.resume(share)
     if begun:
         report(f"epoch {begun} of {training.epochs} was the last before the interruption: it goes on from its checkpoint")
     fitted, validation = fitted.to(device), validation.to(device) if validation else None
@@ -53,9 +55,9 @@ def fit_network(
     for epoch in range(begun + 1, training.epochs + 1):
         if run.has_stopped:
             break
-        told = {"loss": _epoch(network, run.optimizer, fitted, training.batch_size, loss_of, seed + epoch)}
+        told = {"loss": _epoch(network, run.optimizer, fitted, training.batch_size, loss_of, seed + epoch, share)}
         if validation is not None:
-            told["validation_loss"] = _measure(network, validation, loss_of)
+            told["validation_loss"] = share.mean(_measure(network, validation, loss_of))
         run.finish(epoch, told)
         report(f"epoch {epoch}/{training.epochs} on {device.type}: " + ", ".join(f"{name} {value:.5f}" for name, value in told.items()))
     run.restore_best()
@@ -64,8 +66,8 @@ def fit_network(
 class _Run:
     """The state between two epochs: what a checkpoint holds."""
 
-    def __init__(self, network: nn.Module, training: Training, folder: Path | None, device: torch.device) -> None:
-        self._network, self._training, self._folder, self._device = network, training, folder, device
+    def __init__(self, network: nn.Module, training: Training, folder: Path | None) -> None:
+        self._network, self._training, self._folder = network, training, folder
         make = getattr(torch.optim, training.optimizer)
         self.optimizer = make(network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
         self._told: list[dict[str, float]] = []
@@ -77,12 +79,13 @@ class _Run:
         """Whether patience has run out."""
         return self._training.patience is not None and self._worse > self._training.patience
 
-    def resume(self) -> int:
-        """The last epoch that is done; 0: none."""
+    def resume(self, share: Share) -> int:
+        """The last epoch that is done; 0: none. Where several train, the checkpoint of the first is everybody's."""
         path = self._folder / CHECKPOINT if self._folder else None
-        if path is None or not path.is_file():
+        kept = torch.load(path, map_location="cpu", weights_only=True) if path is not None and path.is_file() else None
+        kept = share.of_first(kept)
+        if kept is None:
             return 0
-        kept = torch.load(path, map_location=self._device, weights_only=True)
         self._network.load_state_dict(kept["network"])
         self.optimizer.load_state_dict(kept["optimizer"])
         self._told, self._best, self._best_loss, self._worse = kept["told"], kept["best"], kept["best_loss"], kept["worse"]
@@ -137,20 +140,23 @@ def _divided(rows: Rows, training: Training, seed: int) -> tuple[Rows, Rows | No
     return rows.take(order[held:]), rows.take(order[:held])
 
 
-def _epoch(network: nn.Module, optimizer: Any, rows: Rows, batch: int, loss_of: Callable[[Tensor, Tensor], Tensor], seed: int) -> float:
+def _epoch(network: nn.Module, optimizer: Any, rows: Rows, batch: int, loss_of: Callable[[Tensor, Tensor], Tensor], seed: int, share: Share) -> float:
     """The mean loss over all rows, each seen once in an order drawn with the seed."""
     network.train()
     torch.manual_seed(seed)
     count, total = len(rows.target), 0.0
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).to(rows.target.device)
     for start in range(0, count, batch):
-        part = rows.take(order[start : start + batch])
+        chosen = order[start : start + batch]
+        part = rows.take(share.part(chosen))
         optimizer.zero_grad()
-        loss = loss_of(network(part.numbers, part.codes), part.target)
-        loss.backward()
+        if len(part.target):
+            loss = loss_of(network(part.numbers, part.codes), part.target) * (len(part.target) / len(chosen))
+            loss.backward()
+            total += float(loss.detach()) * len(chosen)
+        share.add_up(network)
         optimizer.step()
-        total += float(loss.detach()) * len(part.target)
-    return total / count
+    return share.total(total) / count
 
 
 def _measure(network: nn.Module, rows: Rows, loss_of: Callable[[Tensor, Tensor], Tensor]) -> float:

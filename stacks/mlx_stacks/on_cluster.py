@@ -44,7 +44,7 @@ from mlx_stacks.cluster_look import Connected, asked, nodes_if_allowed
 from mlx_stacks.cluster_program import kubeconfig_of
 from mlx_stacks.errors import UserError
 from mlx_stacks.node_capacity import unfit
-from mlx_stacks.submitted import compiled_pipelines, definition_digests, pipeline_of, run_arguments, submitted_runs
+from mlx_stacks.submitted import code_of, compiled_pipelines, definition_digests, pipeline_of, run_arguments, submitted_runs
 from mlx_stacks.workspace import Workspace, stack_of_cluster
 
 
@@ -60,6 +60,8 @@ class Found:
     """The digest of each dataset's definition."""
     runs: Mapping[str, SubmittedRun]
     """What each model's next version is asked to be made of, with its fingerprint."""
+    code: Mapping[str, str]
+    """The workspace's modules that each model on several nodes is trained with, as text."""
 
 
 def program_on_cluster(workspace: Workspace) -> Program:
@@ -134,7 +136,9 @@ def look_up(workspace: Workspace) -> Found:
     names = sorted(wanted | {node.object.metadata.name for node in graph.of_kind("Model")})
     datasets = definition_digests(graph)
     runs = submitted_runs(workspace, datasets)
-    return Found({name: champion(target.mlflow, name, ALIAS) for name in names}, compiled_pipelines(workspace, runs), datasets, runs)
+    spread = [node.object for node in graph.objects if isinstance(node.object, Model) and is_distributed(node.object)]
+    code = {model.metadata.name: code_of([model], pipeline_of(model, graph), workspace, runs) for model in spread}
+    return Found({name: champion(target.mlflow, name, ALIAS) for name in names}, compiled_pipelines(workspace, runs), datasets, runs, code)
 
 
 def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence[Manifest]:
@@ -149,7 +153,8 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
             return (pipeline_object(pipeline, place), version_object(pipeline, pipeline, place, found.pipelines[pipeline.metadata.name]))
         case Model() as model:
             if is_distributed(model):
-                return (train_job(model, place, found.runs[model.metadata.name].version.fingerprint),)
+                name = model.metadata.name
+                return (train_job(model, place, found.runs[name], found.code[name]),)
             return (_version(model, graph, place, found),) if model.spec.compute is not None else ()
         case Inference() as inference:
             return _inference(inference, place, found)

@@ -5,7 +5,7 @@ code that their steps need. Reads only.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlx_components.dataset import definition
@@ -53,7 +53,7 @@ def compiled_pipelines(workspace: Workspace, runs: Mapping[str, SubmittedRun]) -
     """By name, each with the code of every model that it trains: a step's pod has no other. Raises ``PipelineError``."""
     pipelines = [node.object for node in workspace.graph.objects if isinstance(node.object, Pipeline)]
     completing = compiled(PipelineSpec(entry=COMPLETING, arguments={RUN: ""}), workspace.root) if pipelines else {}
-    return {pipeline.metadata.name: Compiled(compiled(pipeline.spec, workspace.root), _code(pipeline, workspace, runs), completing) for pipeline in pipelines}
+    return {each.metadata.name: Compiled(compiled(each.spec, workspace.root), _code(each, workspace, runs), completing) for each in pipelines}
 
 
 def run_arguments(run: SubmittedRun, pipeline: Pipeline, ir: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,10 +109,15 @@ def _join(model: Model, datasets: Mapping[str, str], workspace: Workspace) -> Fe
     )
 
 
-def _code(pipeline: Pipeline, workspace: Workspace, runs: Mapping[str, SubmittedRun]) -> str:
-    name = pipeline.metadata.name
-    models = [node.object for node in workspace.graph.objects if isinstance(node.object, Model) and node.object.spec.pipeline == name]
+def code_of(models: Sequence[Model], pipeline: Pipeline, workspace: Workspace, runs: Mapping[str, SubmittedRun]) -> str:
+    """The modules that these models are trained with, as text; raises ``PipelineError`` where they are too large for it."""
     joins = [join for model in models if (join := runs[model.metadata.name].join) is not None]
     algorithms = [path for model in models for path in algorithms_of(model.spec)]
     functions = sorted({view.function for join in joins for view in join.definitions.on_demand})
     return packed(pipeline.spec.entry, workspace.root, algorithms, functions)
+
+
+def _code(pipeline: Pipeline, workspace: Workspace, runs: Mapping[str, SubmittedRun]) -> str:
+    """That of all that it trains."""
+    models = [node.object for node in workspace.graph.objects if isinstance(node.object, Model) and node.object.spec.pipeline == pipeline.metadata.name]
+    return code_of(models, pipeline, workspace, runs)

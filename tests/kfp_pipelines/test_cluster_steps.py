@@ -24,6 +24,7 @@ sys.path += [str(Path(__file__).parents[1] / "runtime"), str(Path(__file__).pare
 from made_cluster import place
 from made_storage import Bucket, Buckets, buckets_in
 
+from mlx_components.kubernetes.model import train_job
 from mlx_components.kubernetes.pipeline import Compiled, on_cluster
 from mlx_pipelines.cluster.known import Settled
 from mlx_pipelines.code_bundle import packed
@@ -37,6 +38,7 @@ from mlx_runtime.cluster.score import fetch_version
 from mlx_runtime.cluster.storage import Storage, open_storage, sha256
 from mlx_runtime.scorer import load
 from mlx_specs.base import Compute, Metadata
+from mlx_specs.model import Model, ModelSpec
 from mlx_specs.pipeline import Pipeline, PipelineSpec, StepSpec
 from mlx_specs.resources import ModelVersionInputs, PreparedData, SubmittedRun, digest
 
@@ -323,3 +325,56 @@ def test_code_that_no_version_can_carry_is_refused_with_a_way_out(mine: Path, wr
         packed("mine:pipeline", mine, [])
     assert str(caught.value).startswith("the modules of kfp_pipelines/ that mine:pipeline and its models import have ")
     assert caught.value.hint == "install the large ones in the pipelines image (target.images.pipelines), and import them from there"
+
+
+TINY = """
+    from torch import nn
+
+    class Tiny(nn.Module):
+        def __init__(self, numbers, categories, outputs):
+            super().__init__()
+            self.layer = nn.Linear(numbers, outputs)
+
+        def forward(self, numbers, codes):
+            return self.layer(numbers)
+"""
+
+
+def test_a_training_on_several_nodes_leaves_one_version_of_a_network_that_all_have_trained(
+    workspace: Path, write_module: Write, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The TrainJob's own command and variables; two processes of one machine stand for its nodes, whose network is the same to torch."""
+    pytest.importorskip("torch", reason="networks need the extra torch")
+    write_module("tiny", TINY)
+    entry = "mlx_pipelines.tabular:pipeline"
+    asked = told("network", entry).version.model_copy(
+        update={
+            "algorithm": "tiny.Tiny", "parameters": {"epochs": 3, "batch_size": 32, "learning_rate": 0.05}, "features": ["wind", "weekday"],
+            "split": {"by": "random", "test": 0.25}, "success": [{"metric": "accuracy", "atLeast": 0.1}],
+        }
+    )  # fmt: skip
+    spec = ModelSpec.model_validate(
+        {
+            "task": "classification", "pipeline": "tabular", "data": "flights", "target": "late", "predictAt": "booking", "algorithm": "tiny.Tiny",
+            "compute": {"nodes": 2, "cpu": 1, "memory": "1Gi"},
+        }
+    )  # fmt: skip
+    job = train_job(Model(metadata=Metadata(name="network"), spec=spec), place(), SubmittedRun(version=asked), packed(entry, workspace, ["tiny.Tiny"]))
+    trainer = job["spec"]["trainer"]
+    assert (trainer["numNodes"], trainer["numProcPerNode"], trainer["command"][0]) == (2, 1, "torchrun")
+    for each in trainer["env"]:
+        monkeypatch.setenv(each["name"], each["value"])
+    monkeypatch.setenv("MLX_STORAGE", cluster.bucket.url)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", cluster.mlflow)
+    nodes = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run([*nodes, *trainer["command"][1:]], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("is now champion") == 1
+    (made,) = versions_of(cluster.mlflow, "network")
+    assert made.fingerprint == digest([FINGERPRINT, CONTENT])
+    kept = json.loads((cluster.bucket.data / f"runs/network/{made.fingerprint}/files.json").read_bytes())
+    assert {"checkpoints/checkpoint.pt", "held_out.parquet", "kept.json", "run.log"} <= kept.keys()
+    assert not any(name.startswith("steps/") for name in kept)
+    again = subprocess.run([*nodes, *trainer["command"][1:]], capture_output=True, text=True, check=False, timeout=300)
+    assert (again.returncode, again.stderr.count("a version has this fingerprint: nothing is trained")) == (0, 2), again.stderr
+    assert versions_of(cluster.mlflow, "network") == [made]

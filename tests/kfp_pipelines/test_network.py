@@ -226,3 +226,32 @@ def test_a_fitted_network_is_pickled_without_its_folder(tmp_path: Path) -> None:
     estimator = fitted(SMALL, folder=tmp_path)
     again = pickle.loads(pickle.dumps(estimator))
     assert (again.folder, weights(again)) == (None, weights(estimator))
+
+
+STEADY = {**SMALL, "dropout": 0.0, "patience": 3}
+"""What dropout draws is of each process's own rows."""
+TOGETHER = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from kfp_pipelines.test_network import STEADY, fitted
+import pathlib, pickle, os
+folder = pathlib.Path(sys.argv[1], os.environ["RANK"])
+made = fitted(STEADY, folder=folder)
+pathlib.Path(sys.argv[1], os.environ["RANK"] + ".pickle").write_bytes(pickle.dumps({name: value.numpy() for name, value in made.network_.state_dict().items()}))
+"""
+
+
+def test_two_processes_that_share_each_batch_train_the_network_that_one_would_have(tmp_path: Path) -> None:
+    """The second begins with a checkpoint of its own that the first does not have: the first one's holds."""
+    alone = {name: value.numpy() for name, value in fitted(STEADY).network_.state_dict().items()}
+    fitted({**STEADY, "epochs": 2}, folder=tmp_path / "1")
+    (tmp_path / "together.py").write_text(TOGETHER)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(tmp_path / "together.py"), str(tmp_path)]
+    told = {**environment(tmp_path, 1), "MLX_SHARED": "1"}
+    paths = [str(REPOSITORY / "tests"), str(REPOSITORY / "kfp_pipelines")]
+    done = subprocess.run([*command, *paths], env=told, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    first, second = (pickle.loads((tmp_path / f"{rank}.pickle").read_bytes()) for rank in (0, 1))
+    for name, value in alone.items():
+        assert np.array_equal(first[name], second[name]), name
+        assert first[name] == pytest.approx(value, abs=1e-5), name

@@ -3,6 +3,7 @@
 Source: Kubeflow Trainer trainer.kubeflow.org/v1alpha1, TrainJob with runtimePatches.
 """
 
+import json
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
@@ -10,7 +11,7 @@ from mlx_components.kubernetes.pods import POD_SECURITY, TRAIN, environment, pla
 from mlx_components.kubernetes.programs import DIGITS
 from mlx_specs.base import plain
 from mlx_specs.model import Model
-from mlx_specs.resources import digest
+from mlx_specs.resources import SubmittedRun, digest
 
 RUNTIME = "torch-distributed"
 MANAGER = "mlx.dev/apply"
@@ -23,26 +24,33 @@ def is_distributed(model: Model) -> bool:
     return model.spec.compute is not None and (model.spec.compute.nodes or 1) > 1
 
 
-def train_job(model: Model, place: Place, fingerprint: str) -> Manifest:
-    """Named by the fingerprint and by how it runs, for nobody can change one: what has been trained is not trained again."""
+def train_job(model: Model, place: Place, run: SubmittedRun, code: str) -> Manifest:
+    """Named by the fingerprint and by how it runs, for nobody can change one: what has been trained is not trained again.
+
+    ``code`` is the workspace's modules as text.
+    """
     compute = model.spec.compute
     assert compute is not None
     name = model.metadata.name
-    marked = digest([fingerprint, place.target.model_dump(mode="json"), plain(compute), placement(place, compute), place.labels(model)])
-    asked = resources(compute)
+    marked = digest([run.version.fingerprint, place.target.model_dump(mode="json"), plain(compute), placement(place, compute), place.labels(model)])
+    marked_name = f"train-{name}-{marked[:DIGITS]}"
+    told = {
+        "MLX_RUN": json.dumps(run.wire(), sort_keys=True), "MLX_RUN_ID": marked_name, "MLX_NAMESPACE": place.namespace,
+        "MLX_THREADS": str(compute.cpu or 1),
+    }  # fmt: skip
     trainer = {
         "numNodes": compute.nodes,
         "numProcPerNode": compute.gpu or 1,
         "image": place.image("pipelines"),
-        "command": ["torchrun", "-m", "mlx_pipelines.on_cluster", "--model", name, "--fingerprint", fingerprint],
-        "env": environment(variables(place)),
-        "resourcesPerNode": asked,
+        "command": ["torchrun", "-m", "mlx_pipelines.cluster", "train"],
+        "env": environment({**variables(place), **told, **({"MLX_CODE": code} if code else {})}),
+        "resourcesPerNode": resources(compute),
     }
     spec = {"runtimeRef": {"name": RUNTIME, "kind": "ClusterTrainingRuntime"}, "trainer": trainer, "runtimePatches": [_patch(place, model)]}
     return {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
         "kind": "TrainJob",
-        "metadata": place.submitted(model, f"train-{name}-{marked[:DIGITS]}", compute),
+        "metadata": place.submitted(model, marked_name, compute),
         "spec": spec,
     }
 

@@ -1,5 +1,7 @@
 """``python3 -m mlx_pipelines.cluster step [--all] -- COMMAND``: one step of a run on a cluster; its exit status is the command's.
 
+``torchrun -m mlx_pipelines.cluster train``: one process of a training on several nodes.
+
 A failure of ours is a line of standard error and exit status 1.
 """
 
@@ -12,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlx_pipelines.cluster.step import run_step
+from mlx_pipelines.cluster.together import train_together
 from mlx_pipelines.errors import PipelineError
 from mlx_runtime.errors import RuntimeFailure
 
@@ -20,8 +23,8 @@ KILLED = 128 + signal.SIGTERM
 
 def main() -> int:
     """The process; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="mlx_pipelines.cluster", usage="%(prog)s step [--all] -- COMMAND")
-    parser.add_argument("verb", choices=["step"])
+    parser = argparse.ArgumentParser(prog="mlx_pipelines.cluster", usage="%(prog)s step [--all] -- COMMAND | train")
+    parser.add_argument("verb", choices=["step", "train"])
     parser.add_argument("--all", action="store_true", help="lay all folders of the run, whether the step names them or not")
     ours, own = _divided(sys.argv[1:])
     given = parser.parse_args(ours)
@@ -29,7 +32,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(KILLED))
     try:
         with tempfile.TemporaryDirectory(prefix="mlx-") as scratch:
-            return run_step(own, Path(scratch), everything=given.all, report=say)
+            if given.verb == "step":
+                return run_step(own, Path(scratch), everything=given.all, report=say)
+            train_together(Path(scratch), say)
+            return 0
     except (PipelineError, RuntimeFailure) as error:
         say(f"error: {error}")
         if error.hint and f"hint: {error.hint}" not in str(error):

@@ -76,11 +76,19 @@ class Known:
 
 def settle(submitted: SubmittedRun, run_id: str, storage: Storage, run: Run) -> Known:
     """Waits for the rows where they are being prepared; raises ``PipelineError`` and ``RuntimeFailure``."""
-    version = submitted.version
-    key = f"runs/{version.model}/{version.fingerprint}/started/{run_id}.json"
-    if storage.read(key) is None:
+    key = _key(submitted, run_id)
+    if not is_settled(submitted, run_id, storage):
         storage.write_json(key, _look(submitted, storage, run).wire())
     return Known(submitted, Settled.model_validate(storage.read_json(key)))
+
+
+def is_settled(submitted: SubmittedRun, run_id: str, storage: Storage) -> bool:
+    """Whether the first step, or process, has done so."""
+    return storage.read(_key(submitted, run_id)) is not None
+
+
+def _key(submitted: SubmittedRun, run_id: str) -> str:
+    return f"runs/{submitted.version.model}/{submitted.version.fingerprint}/started/{run_id}.json"
 
 
 def _look(submitted: SubmittedRun, storage: Storage, run: Run) -> Settled:

@@ -1,9 +1,11 @@
 """One step of a run in a pod: the workspace that it expects is laid around it, and what it leaves there is sent to the storage."""
 
 import base64
+import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +29,8 @@ from mlx_specs.resources import SubmittedRun
 Report = Callable[[str], None]
 CODE = "MLX_CODE"
 """The variable with the workspace's modules: a zip file in base64, which came with the pipeline's version."""
+GRACE = 10
+"""Seconds that a step has to end: a spot node leaves thirty in all."""
 INPUT = "--executor_input"
 """Before what KFP tells a step, as JSON."""
 
@@ -37,16 +41,32 @@ def run_step(command: Sequence[str], workspace: Path, *, everything: bool, repor
     told: dict[str, Any] = json.loads(command[at])
     parameters: dict[str, Any] = told["inputs"]["parameterValues"]
     submitted = SubmittedRun.model_validate_json(parameters[RUN])
-    storage = open_storage(_variable("MLX_STORAGE"))
+    storage = open_storage(variable("MLX_STORAGE"))
     lay_code(os.environ.get(CODE, ""), workspace)
-    known = settle(submitted, str(parameters[RUN_ID]), storage, Run(_variable("MLX_ENV"), workspace, report))
+    known = settle(submitted, str(parameters[RUN_ID]), storage, Run(variable("MLX_ENV"), workspace, report))
     told = known.replaced({**told, "inputs": {**told["inputs"], "parameterValues": _own(parameters)}})
-    shared = _Shared(known, storage, workspace, "" if everything else json.dumps(told))
+    shared = Shared(known, storage, workspace, _wanted(told, everything=everything))
     told["inputs"]["parameterValues"] |= {RUN: json.dumps(known.version.wire(), sort_keys=True)}
     shared.lay()
-    ended = subprocess.run([*command[:at], json.dumps(told), *command[at + 1 :]], cwd=workspace, env=_environment(workspace), check=False)
-    shared.send(well=ended.returncode == 0)
-    return ended.returncode
+    code = 1
+    try:
+        code = _ended([*command[:at], json.dumps(told), *command[at + 1 :]], workspace)
+    finally:
+        shared.send(well=code == 0)
+    return code
+
+
+def _ended(command: Sequence[str], workspace: Path) -> int:
+    """Its exit status; where this process is told to end, so is the command, and what it has kept until then is sent."""
+    process = subprocess.Popen(command, cwd=workspace, env=_environment(workspace))
+    try:
+        return process.wait()
+    except SystemExit:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)  # a shell stands between this process and the step's own
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=GRACE)
+        raise
 
 
 def lay_code(packed: str, workspace: Path) -> None:
@@ -56,18 +76,18 @@ def lay_code(packed: str, workspace: Path) -> None:
             code.extractall(workspace)
 
 
-class _Shared:
+class Shared:
     """What steps of a run share: the rows, what the run keeps, the packaged model. A step gets what its arguments name."""
 
-    def __init__(self, known: Known, storage: Storage, workspace: Path, arguments: str) -> None:
-        """``arguments`` as text; empty: it gets everything."""
+    def __init__(self, known: Known, storage: Storage, workspace: Path, wants: Callable[[str], bool]) -> None:
+        """``wants`` says whether it gets a folder, by its path in the workspace."""
         version = known.version
         rows = Path(version.data.path).parent
         kept, made = (place(version.home, version.model, version.fingerprint) for place in (layout.run, layout.artifact))
         self._storage, self._key = storage, known.settled.key
-        self._rows = workspace / rows if rows.as_posix() in arguments else None
-        self._kept = workspace / kept if not arguments or kept.as_posix() in arguments else None
-        self._made = workspace / made if not arguments or made.as_posix() in arguments else None
+        self._rows = workspace / rows if wants(rows.as_posix()) else None
+        self._kept = workspace / kept if wants(kept.as_posix()) else None
+        self._made = workspace / made if wants(made.as_posix()) else None
         self._kept_there = storage.below(f"runs/{version.model}/{version.fingerprint}")
         self._made_there = storage.below(f"models/{version.model}/{version.fingerprint}")
 
@@ -89,6 +109,12 @@ class _Shared:
             send_artifact(self._made, self._made_there)
 
 
+def _wanted(told: Mapping[str, Any], *, everything: bool) -> Callable[[str], bool]:
+    """A step gets what its arguments name; the last one the run's own folders."""
+    text = json.dumps(told)
+    return lambda path: path in text or (everything and "/datasets/" not in path and "/joined/" not in path)
+
+
 def _input(command: Sequence[str]) -> int:
     """Where KFP's JSON stands."""
     if INPUT not in command[:-1]:
@@ -104,12 +130,13 @@ def _own(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _environment(workspace: Path) -> dict[str, str]:
     """As on a laptop, but for a registry that is a server."""
     threads = os.environ.get("MLX_THREADS", "")
-    made = {**environment(workspace, int(threads) if threads else None), REGISTRY: _variable("MLFLOW_TRACKING_URI")}
+    made = {**environment(workspace, int(threads) if threads else None), REGISTRY: variable("MLFLOW_TRACKING_URI")}
     made.pop(CODE, None)
     return made
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """What mlx has put into the pod's environment; raises ``PipelineError``."""
     if name not in os.environ:
         raise PipelineError(f"environment variable {name} is not set", hint="the pipeline's version that mlx renders sets it")
     return os.environ[name]
