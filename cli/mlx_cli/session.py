@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlx_cli.boundary import UsageError
 from mlx_specs.diagnostics import did_you_mean
 from mlx_stacks.errors import UserError
 from mlx_stacks.workspace import Workspace, open_cluster, open_workspace
@@ -22,6 +23,8 @@ def opened(
     Verbs that only look, or that rescue, do not need specs without errors (``needs_specs=False``). Where a machine reads the
     ``output`` of one that does, errors in the specs are the result, as ``mlx validate -o json`` has them.
     """
+    if cluster and environment:
+        raise UsageError("--env and --cluster name two stacks", hint="a cluster is a stack of its own: give one of them")
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", hint="-C takes the workspace's folder")
     try:

@@ -58,7 +58,10 @@ _HIDDEN = {"policy-analyze", "remove-pending-replace", "discard", "discard-repla
 def cli_host(stack: Stack, options: Options, plugin_folders: Sequence[Path] = ()) -> Host:
     """``plugin_folders`` are looked in for ``pulumi-resource-NAME`` before PATH. Raises ``EngineError`` without a CLI."""
     if shutil.which("pulumi") is None:
-        raise EngineError("the pulumi CLI is not on PATH", hint="install it, or use the embedded host")
+        raise EngineError(
+            "the pulumi CLI is not on PATH",
+            hint="install it: https://www.pulumi.com/docs/install. Clusters in a cloud need it; all else runs on the embedded host, too",
+        )
     return CliHost(stack, options, plugin_folders)
 
 

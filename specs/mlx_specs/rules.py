@@ -6,7 +6,7 @@ those with problems of their own are not among them.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from mlx_specs.candidate_rules import RULES as CANDIDATE_RULES
 from mlx_specs.capacity_rules import RULES as CAPACITY_RULES
@@ -257,8 +257,17 @@ def endpoints_have_ports_of_their_own(draught: Draught) -> Iterator[Diagnostic]:
 
 
 def the_target_can_do_it(draught: Draught) -> Iterator[Diagnostic]:
-    """What the environment's target cannot do is refused by name."""
-    yield from refusals(draught.graph, draught.chosen.object, draught.chosen.document)
+    """What the environment's target cannot do is refused by name; a target that could not be read says nothing of it."""
+    environment = draught.chosen.object
+    if _written_target(draught.chosen.document.value) in ("", environment.spec.target.type):
+        yield from refusals(draught.graph, environment, draught.chosen.document)
+
+
+def _written_target(value: Any) -> str:
+    """The type that stands in the file; an environment that has problems is a default one meanwhile."""
+    for name in ("spec", "target", "type"):
+        value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def columns_hold(draught: Draught) -> Iterator[Diagnostic]:

@@ -110,7 +110,10 @@ def _machines(workspace: Workspace, spec: ClusterSpec) -> Mapping[str, Machine]:
         return {}
     if find_spec(SDKS[spec.provider]) is None:
         extra = EXTRAS[spec.provider]
-        raise UserError(f"a cluster of provider {spec.provider} needs the package {SDKS[spec.provider]}", hint=f"pip install 'mlx-iac[{extra}]'")
+        raise UserError(
+            f"a cluster of provider {spec.provider} needs the package {SDKS[spec.provider]}",
+            hint=f"pip install 'mlx-iac[{extra}]' (in the repository: make install)",
+        )
     table = machine_table(spec.provider, workspace.root)
     return {name: machine_of(spec.provider, pool, table) for name, pool in spec.node_pools.items()}
 

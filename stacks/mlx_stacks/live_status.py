@@ -27,6 +27,7 @@ from mlx_stacks.cron import next_time
 from mlx_stacks.object_status import ObjectStatus
 
 AGAIN = "mlx apply brings it back"
+UNFINISHED = "its last apply did not finish; apply again"
 STOPPED = "kubeflow-resource-stopped"
 """Kubeflow writes it onto a notebook that is stopped."""
 ENDED_BADLY = ("FAILED", "CANCELED", "SKIPPED")
@@ -92,7 +93,7 @@ def live_status(id: str, made: AnyObject, facts: Facts) -> ObjectStatus:
         case Notebook():
             return _notebook(id, facts)
         case Cluster() | Monitor():
-            return ObjectStatus(id, "Incomplete", "its last apply did not finish; apply again")
+            return ObjectStatus(id, "Incomplete", UNFINISHED)
         case _:
             assert_never(made)
 
@@ -126,7 +127,7 @@ def _program(id: str, facts: Facts, running: str, done: str) -> ObjectStatus:
     runs = facts.live.made_for(id, "Job", "SparkApplication")
     schedule = _schedule(id, facts)
     if not runs:
-        return ObjectStatus(id, "Scheduled", schedule) if schedule else ObjectStatus(id, "Incomplete", "its last apply did not finish; apply again")
+        return ObjectStatus(id, "Scheduled", schedule) if schedule else ObjectStatus(id, "Incomplete", UNFINISHED)
     last = runs[0]
     fields = {"run": f"{last['kind']}/{name_of(last)}", "schedule": schedule}
     then = f"; {schedule}" if schedule else ""
@@ -166,22 +167,18 @@ def _schedule(id: str, facts: Facts) -> str:
 
 def _feature_store(id: str, facts: Facts) -> ObjectStatus:
     (store, *_) = facts.live.made_for(id, "FeatureStore") or (None,)
-    jobs = facts.live.made_for(id, "Job")
-    schedule = _schedule(id, facts)
-    fields = {"schedule": schedule}
-    cause = find_cause(jobs[0], facts.scene(id)) if jobs else None
-    if cause is not None:
-        return _unwell(id, "Failed" if condition(jobs[0], "Failed") else "Pending", cause, "its definitions are not registered", fields)
-    if store is not None and not is_well(store):
-        return _unwell(id, "NotReady", cause_of_waiting(store, facts.scene(id)), fields=fields)
-    if jobs and not is_well(jobs[0]):
-        return ObjectStatus(id, "Preparing", "its definitions are being registered", fields)
-    return ObjectStatus(id, "Ready", "; ".join(filter(None, ("its definitions are registered", schedule))), fields)
+    if store is None:
+        return ObjectStatus(id, "Incomplete", UNFINISHED)
+    if not is_well(store):
+        return _unwell(id, "NotReady", cause_of_waiting(store, facts.scene(id)))
+    return ObjectStatus(id, "Ready", "Feast's servers run")
 
 
 def _pipeline(id: str, facts: Facts) -> ObjectStatus:
     """Kubeflow Pipelines takes a version when it is made, or says in its status what is wrong with it."""
     versions = {name for kind, name in facts.recorded.get(id, {}) if kind == "PipelineVersion"}
+    if not versions:
+        return ObjectStatus(id, "Incomplete", UNFINISHED)
     for version in facts.live.made_for(id, "PipelineVersion"):
         refused = next((one for one in part(version, "status").get("conditions") or () if one.get("status") == "False"), None)
         if name_of(version) in versions and refused is not None:
@@ -227,7 +224,7 @@ def _model(id: str, facts: Facts) -> ObjectStatus:
     if jobs:
         return _distributed(model, jobs[0])
     if name not in facts.runs:
-        return model.status("Incomplete", "its last apply did not finish; apply again")
+        return model.status("Incomplete", UNFINISHED)
     return _run(model, facts.runs[name], facts.states.get(name))
 
 
@@ -304,7 +301,7 @@ def _waiting(id: str, facts: Facts) -> ObjectStatus:
 def _endpoint(id: str, facts: Facts) -> ObjectStatus:
     services = facts.live.made_for(id, "InferenceService")
     if not services:
-        return ObjectStatus(id, "Incomplete", "its last apply did not finish; apply again")
+        return ObjectStatus(id, "Incomplete", UNFINISHED)
     service = services[0]
     url, version = text(service, "status", "url"), text(part(service, "metadata", "annotations"), "mlx.dev/version")
     fields = {"url": url, "version": version}
@@ -316,7 +313,7 @@ def _endpoint(id: str, facts: Facts) -> ObjectStatus:
 def _notebook(id: str, facts: Facts) -> ObjectStatus:
     notebooks = facts.live.made_for(id, "Notebook")
     if not notebooks:
-        return ObjectStatus(id, "Incomplete", "its last apply did not finish; apply again")
+        return ObjectStatus(id, "Incomplete", UNFINISHED)
     notebook = notebooks[0]
     path = f"/notebook/{facts.live.namespace}/{name_of(notebook)}/"
     if STOPPED in part(notebook, "metadata", "annotations"):

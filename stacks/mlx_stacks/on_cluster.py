@@ -4,12 +4,13 @@ Enters: an opened workspace. Leaves: a program, or manifests for `mlx render`. W
 cluster's outputs, the registry's aliases, compiled pipelines) is looked up once, before, and reads only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 import pulumi
 
+from mlx_components.clusters.releases import releases
 from mlx_components.declared import DeclaredComponent
 from mlx_components.kubernetes.completion import completion_objects
 from mlx_components.kubernetes.dataset import dataset_objects
@@ -26,9 +27,12 @@ from mlx_components.model import ALIAS
 from mlx_components.on_cluster import OnClusterComponent, TrainedOnClusterComponent
 from mlx_engine.host import Program, Stack
 from mlx_engine.stack_outputs import stack_outputs
+from mlx_kubernetes.discovery import Discovery
+from mlx_kubernetes.errors import NotYet
 from mlx_pipelines.registry_rest import champion
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
+from mlx_specs.diagnostics import listing
 from mlx_specs.environment import Environment, KubernetesTarget
 from mlx_specs.feature_store import FeatureStore
 from mlx_specs.graph import Graph, Node
@@ -69,6 +73,7 @@ def program_on_cluster(workspace: Workspace) -> Program:
     place, connected = place_of(workspace), connect(workspace)
     refuse_what_does_not_fit(workspace, connected)
     found = look_up(workspace)
+    refuse_unknown_kinds(workspace, place, found, connected)
 
     def declare() -> None:
         provider = ClusterProvider(connected.kubeconfig, connected.context, place.namespace)
@@ -126,6 +131,37 @@ def refuse_what_does_not_fit(workspace: Workspace, connected: Connected) -> None
     found = unfit(workspace.graph, workspace.environment, cluster.spec, there)
     if any(one.severity == "error" for one in found):
         raise UserError("the cluster's nodes cannot hold what the specs ask for", diagnostics=found)
+
+
+def refuse_unknown_kinds(workspace: Workspace, place: Place, found: Found, connected: Connected) -> None:
+    """What the cluster has no definition of: nothing is made of an environment that could not be made whole."""
+    nodes = [node for node in workspace.graph.objects if not deferral(node.object, "kubernetes")]
+    needed = {(made["apiVersion"], made["kind"]): node.id for node in reversed(nodes) for made in objects_of(node, workspace.graph, place, found)}
+    known = asked(lambda: Discovery(connected.client()))
+
+    lacks = [kind for kind in sorted(needed) if not asked(lambda kind=kind: _is_known(known, *kind))]
+    if not lacks:
+        return
+    name = cluster_of(workspace).metadata.name
+    add_ons = sorted({add_on for version, kind in lacks for add_on in _add_ons_with(version.partition("/")[0], kind)})
+    hint = f"it needs the add-ons {listing(add_ons)}" if add_ons else "its definition comes with its project's release"
+    words = ", ".join(f"{kind} of {version} ({needed[version, kind]})" for version, kind in lacks)
+    raise UserError(f"Cluster '{name}' cannot take this environment: it has no definition of {words}", hint=hint)
+
+
+def _is_known(known: Discovery, version: str, kind: str) -> bool:
+    try:
+        known.resource(version, kind)
+    except NotYet:
+        return False
+    return True
+
+
+def _add_ons_with(group: str, kind: str) -> Iterator[str]:
+    """Those whose release defines the kind."""
+    for release in releases().values():
+        if any(each.kind == kind and each.name.endswith(f".{group}") for each in release.definitions):
+            yield release.name
 
 
 def look_up(workspace: Workspace) -> Found:

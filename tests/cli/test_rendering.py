@@ -221,7 +221,7 @@ def test_a_history_reads_as_recorded(golden: Golden) -> None:
         Update("refresh", "succeeded", 1_700_000_080.0, 1_700_000_081.0, "mlx refresh", {"delete": 1, "same": 9}, by_ann("delete", 1)),
         Update("update", "failed", 1_700_000_000.0, 1_700_000_075.0, "mlx apply", {"create": 7, "same": 2}, by_ann("create", 3)),
     ]
-    golden("history.txt", "\n\n".join(map(render_history, (updates, updates[:1], []))) + "\n")
+    golden("history.txt", "\n\n".join(render_history(some, "local") for some in (updates, updates[:1], [])) + "\n")
 
 
 def by_ann(operation: str, count: int) -> dict[str, str]:

@@ -112,6 +112,13 @@ def test_without_a_terminal_a_change_needs_yes(mlx, tiny: Path) -> None:
     assert outcome.err.endswith("error: this changes things and there is no terminal to ask on\n  hint: look at mlx plan, then say --yes\n")
 
 
+@pytest.mark.parametrize("verb", ["plan", "status", "history"])
+def test_a_cluster_and_an_environment_at_once_are_two_stacks(mlx, tiny: Path, verb: str) -> None:
+    outcome = mlx(verb, "-C", tiny, "--env", "local", "--cluster", "main")
+    assert outcome.code == 1
+    assert outcome.err == "error: --env and --cluster name two stacks\n  hint: a cluster is a stack of its own: give one of them\n"
+
+
 def test_cancel_without_a_lock_has_nothing_to_ask(mlx, tiny: Path) -> None:
     outcome = mlx("cancel", "-C", tiny)
     assert (outcome.code, outcome.out, outcome.err) == (0, "environment local is not locked: there is nothing to cancel\n", "")

@@ -148,11 +148,15 @@ def test_a_notebook_is_ready_or_idle() -> None:
     assert said(Notebook, "Notebook/explore", facts(notebook))[0] == "Idle"
 
 
-def test_a_feature_store_is_ready_once_its_definitions_are_registered() -> None:
+def test_a_feature_store_is_ready_when_its_servers_are() -> None:
     store = {**made("FeatureStore", "flights", READY, of="FeatureStore/flights"), "apiVersion": "feast.dev/v1"}
-    job = made("Job", "features", {"active": 1}, of="FeatureStore/flights", spec={})
-    assert said(FeatureStore, "FeatureStore/flights", facts(store, job))[0] == "Preparing"
-    assert said(FeatureStore, "FeatureStore/flights", facts(store, {**job, "status": DONE})) == ("Ready", "its definitions are registered")
+    assert said(FeatureStore, "FeatureStore/flights", facts(store)) == ("Ready", "Feast's servers run")
+
+
+def test_what_an_apply_did_not_come_to_is_incomplete() -> None:
+    unfinished = ("Incomplete", "its last apply did not finish; apply again")
+    assert said(FeatureStore, "FeatureStore/flights", facts()) == unfinished
+    assert said(Pipeline, "Pipeline/tabular", facts()) == unfinished
 
 
 def test_what_was_applied_and_is_gone_is_missing() -> None:

@@ -13,16 +13,17 @@ def command(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, y
     """
     from mlx_cli.commands.apply import confirm
     from mlx_cli.output import result, result_json
+    from mlx_cli.render.plan import in_a_sentence
     from mlx_cli.session import opened
     from mlx_stacks.apply import cancel, lock_holders
 
     workspace = opened(folder, env, cluster=cluster, needs_specs=False)
     held = lock_holders(workspace)
-    whose = " and ".join(held)
+    whose, what = " and ".join(held), in_a_sentence(workspace.name)
     if held and not yes and not sys.stdin.isatty():
-        raise UsageError(f"environment {workspace.name} is locked by {whose}", hint="if that update is gone: mlx cancel --yes")
+        raise UsageError(f"{what} is locked by {whose}", hint="if that update is gone: mlx cancel --yes")
     if held:
         confirm(f"Remove the lock of {whose}? An update that still runs would no longer be protected.", yes=yes)
-    message = cancel(workspace) if held else f"environment {workspace.name} is not locked: there is nothing to cancel"
+    message = cancel(workspace) if held else f"{what} is not locked: there is nothing to cancel"
     result_json({"environment": workspace.name, "message": message}) if output == "json" else result(message)
     return 0

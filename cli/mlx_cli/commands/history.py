@@ -31,5 +31,5 @@ def command(
         result_json({"environment": workspace.name, "updates": [asdict(item) for item in updates], "releases": [asdict(item) for item in releases]})
     else:
         current = workspace.released.lock.release if workspace.released and workspace.released.lock else ""
-        result("\n\n".join([render_history(updates), *([render_releases(releases, current)] if releases else [])]))
+        result("\n\n".join([render_history(updates, workspace.name), *([render_releases(releases, current)] if releases else [])]))
     return 0

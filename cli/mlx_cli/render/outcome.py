@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlx_cli.output import PLAIN, Paint, columns, duration, plural, short
 from mlx_cli.progress import is_managed
-from mlx_cli.render.plan import change_text
+from mlx_cli.render.plan import change_text, in_a_sentence, titled
 
 if TYPE_CHECKING:
     from mlx_cli.checks import Check
@@ -75,7 +75,7 @@ def render_removal(environment: str, planned: Result, paint: Paint = PLAIN) -> s
 
     removed = sorted({id_of_urn(step.urn) for step in planned.steps if str(step.op) == "delete"} - {""})
     rows = [f"  {paint('-', 'red')} {id}" for id in removed]
-    return "\n".join([f"Environment {environment}", "", *rows, "", f"Plan: {len(removed)} to destroy"])
+    return "\n".join([titled(environment), "", *rows, "", f"Plan: {len(removed)} to destroy"])
 
 
 def destroyed_json(environment: str, result: Result) -> dict[str, Any]:
@@ -91,7 +91,9 @@ def removed_resources(result: Result) -> int:
 def render_destroyed(result: Result) -> str:
     """``Destroyed 12 resources in 1.3 s``, or that there was nothing."""
     removed = removed_resources(result)
-    return f"Destroyed {plural(removed, 'resource')} in {duration(result.duration)}" if removed else "Nothing to destroy"
+    if removed:
+        return f"Destroyed {plural(removed, 'resource')} in {duration(result.duration)}"
+    return "Its record is removed; it owned nothing else" if any(str(step.op) == "delete" for step in result.steps) else "Nothing to destroy"
 
 
 def render_status(objects: Sequence[ObjectStatus], paint: Paint = PLAIN) -> str:
@@ -107,10 +109,10 @@ def with_colour(line: str, status: str, paint: Paint) -> str:
     return line.replace(status, paint(status, COLOURS.get(status.split("(")[0], "red")), 1)
 
 
-def render_history(updates: Sequence[Update]) -> str:
+def render_history(updates: Sequence[Update], stack: str) -> str:
     """One row an update, the newest first."""
     if not updates:
-        return "No updates yet: mlx apply"
+        return f"No updates of {in_a_sentence(stack)} yet"
     rows = [(when(item.start), who(item), verb(item), item.result, duration(item.end - item.start), changed(item), reason_of(item)) for item in updates]
     header = ("WHEN", "WHO", "VERB", "RESULT", "TOOK", "DONE", "MESSAGE")
     return columns(rows, header=[name if any(cells) else "" for name, cells in zip(header, zip(*rows, strict=True), strict=True)])

@@ -38,8 +38,18 @@ def render_plan(plan: Plan, paint: Paint = PLAIN) -> str:
 
 def title(plan: Plan) -> str:
     """``Environment dev``, or ``Cluster main``"""
-    is_cluster = plan.environment.startswith(STACK_PREFIX)
-    return f"Cluster {plan.environment.removeprefix(STACK_PREFIX)}" if is_cluster else f"Environment {plan.environment}"
+    return titled(plan.environment)
+
+
+def titled(stack: str) -> str:
+    """The stack of an environment or of a cluster, as a title."""
+    return f"Cluster {stack.removeprefix(STACK_PREFIX)}" if stack.startswith(STACK_PREFIX) else f"Environment {stack}"
+
+
+def in_a_sentence(stack: str) -> str:
+    """``environment dev``"""
+    title = titled(stack)
+    return title[0].lower() + title[1:]
 
 
 def pools(plan: Plan) -> list[str]:

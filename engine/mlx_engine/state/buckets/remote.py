@@ -188,4 +188,7 @@ def _store(place: Place) -> Store:
     try:
         return importlib.import_module(kind.module).open_store(place)
     except ImportError as error:
-        raise EngineError(f"{place}: state in {place.scheme}:// needs the package {kind.package}", hint=f"pip install 'mlx-iac[{kind.extra}]'") from error
+        raise EngineError(
+            f"{place}: state in {place.scheme}:// needs the package {kind.package}",
+            hint=f"pip install 'mlx-iac[{kind.extra}]' (in the repository: make install)",
+        ) from error
