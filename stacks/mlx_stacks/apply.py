@@ -9,7 +9,7 @@ from mlx_engine.state.lock import holders
 from mlx_features.shared import close_workers
 from mlx_provider.batch_predictions import scores
 from mlx_specs.resources import BatchPredictionsOutputs
-from mlx_stacks.bundle import keep_bundle
+from mlx_stacks.bundle import keep_bundle, keep_sources
 from mlx_stacks.changes import RESOURCES, FieldChange, field_changes_of, id_of_urn
 from mlx_stacks.errors import Blocked, StalePlan, UserError
 from mlx_stacks.guard import guard
@@ -80,6 +80,7 @@ def apply(
     requested = dict(plan.requested)
     run = program_of(workspace, requested)
     salt = _salt(host)
+    keep_sources(workspace)
     try:
         result = host.up(run, on_event, guard=guard(plan, workspace.root), expected_serial=plan.serial)
     except Stale as error:

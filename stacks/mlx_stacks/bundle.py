@@ -12,9 +12,15 @@ from pathlib import Path
 
 from mlx_engine.host import EngineError
 from mlx_engine.state.blobs import Blobs, open_blobs
+from mlx_runtime.cluster.bundle import bundle_key
+from mlx_runtime.cluster.storage import open_storage
+from mlx_runtime.errors import RuntimeFailure
 from mlx_specs.dataset import Dataset
+from mlx_specs.environment import KubernetesTarget
 from mlx_specs.graph import Graph
+from mlx_stacks.errors import UserError
 from mlx_stacks.workspace import Workspace
+from mlx_stacks.workspace_files import workspace_files
 
 FOLDERS = ("specs", "stacks", "kfp_pipelines", "feature_repo", "machines")
 WRITTEN = (1980, 1, 1, 0, 0, 0)
@@ -35,6 +41,17 @@ def keep_bundle(workspace: Workspace) -> str | None:
         blobs.write(f"{folder}/{digest}.zip", data)
     blobs.write(f"{folder}/current", digest.encode())
     return digest
+
+
+def keep_sources(workspace: Workspace) -> None:
+    """The same in the environment's storage, before anything that reads it is started; nothing where no dataset is made of the workspace's files."""
+    target = workspace.environment.spec.target
+    if not isinstance(target, KubernetesTarget) or next(_data(workspace.root, workspace.graph), None) is None:
+        return
+    try:
+        open_storage(target.storage).write(bundle_key(workspace.name), bundle(workspace.root, workspace.graph))
+    except RuntimeFailure as error:
+        raise UserError(f"datasets are made of files of the workspace, which pods read from the storage: {error}", hint=error.hint) from error
 
 
 def fetch_bundle(blobs: Blobs, project: str, environment: str, to: Path) -> str:
@@ -76,10 +93,8 @@ def _files(root: Path) -> Iterator[str]:
 def _data(root: Path, graph: Graph) -> Iterator[str]:
     """Files of the workspace that datasets read."""
     for node in graph.objects:
-        source = node.object.spec.source if isinstance(node.object, Dataset) else None
-        path = getattr(source, "path", None)
-        if isinstance(path, str) and getattr(source, "package", None) is None and (root / path).is_file():
-            yield path
+        if isinstance(node.object, Dataset):
+            yield from (path.relative_to(root).as_posix() for path in workspace_files(node.object, root))
 
 
 def _folder(project: str, environment: str) -> str:

@@ -170,7 +170,7 @@ def look_up(workspace: Workspace) -> Found:
     assert isinstance(target, KubernetesTarget)
     wanted = {node.object.spec.model.partition("@")[0] for node in graph.objects if isinstance(node.object, Inference)}
     names = sorted(wanted | {node.object.metadata.name for node in graph.of_kind("Model")})
-    datasets = definition_digests(graph)
+    datasets = definition_digests(graph, workspace.root)
     runs = submitted_runs(workspace, datasets)
     spread = [node.object for node in graph.objects if isinstance(node.object, Model) and is_distributed(node.object)]
     code = {model.metadata.name: code_of([model], pipeline_of(model, graph), workspace, runs) for model in spread}

@@ -6,6 +6,7 @@ code that their steps need. Reads only.
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mlx_components.dataset import definition
@@ -17,6 +18,7 @@ from mlx_pipelines.code_bundle import packed
 from mlx_pipelines.compile import pipeline_parameters
 from mlx_pipelines.contract import EVERY_COLUMN, RUN, arguments_for, offered, refuse_what_is_ignored
 from mlx_pipelines.feature_code import functions_digest
+from mlx_runtime.prepare.digests import of_files
 from mlx_specs import layout
 from mlx_specs.dataset import Dataset
 from mlx_specs.feature_definitions import definitions_of, part_of, without_about
@@ -29,18 +31,24 @@ from mlx_specs.resources import FeatureJoin, PreparedData, SubmittedRun, digest,
 from mlx_stacks.compiled import compiled
 from mlx_stacks.released_code import algorithms_of
 from mlx_stacks.workspace import Workspace
+from mlx_stacks.workspace_files import workspace_files
 
 COMPLETING = "mlx_pipelines.steps.complete:completing"
 """The pipeline whose one step comes last on a cluster."""
 
 
-def definition_digests(graph: Graph) -> Mapping[str, str]:
-    """Of each dataset and of all that it reads, in the graph's order: its rows may not have been prepared yet."""
+def definition_digests(graph: Graph, root: Path) -> Mapping[str, str]:
+    """Of each dataset and of all that it reads, in the graph's order: its rows may not have been prepared yet.
+
+    Files of the workspace are part of it, as code is; what is elsewhere is looked at by the Job.
+    """
     found: dict[str, str] = {}
     for node in graph.objects:
         if isinstance(node.object, Dataset):
             spec = node.object.spec
-            found[node.object.metadata.name] = digest([definition(spec), [found[name] for name in spec.inputs]])
+            files = workspace_files(node.object, root)
+            content = [of_files(files, root)] if files else []
+            found[node.object.metadata.name] = digest([definition(spec), [found[name] for name in spec.inputs], *content])
     return found
 
 

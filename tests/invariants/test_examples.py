@@ -73,13 +73,15 @@ def test_plans_write_nothing_and_applies_come_to_rest(example: tuple[str, UserWo
 def tree(root: Path) -> Tree:
     """Every file and folder with its size and the time of its last change; the log of the server that runs goes on."""
     found = {path.relative_to(root).as_posix(): path.lstat() for path in root.rglob("*")}
-    kept = {name: status for name, status in found.items() if not name.startswith(CACHE) and name != ".mlx" and not _serves(name) and not _marks_readers(name)}
-    return {name: (0 if (root / name).is_dir() else status.st_size, status.st_mtime_ns) for name, status in kept.items()}
+    ours = {name: status for name, status in found.items() if not name.startswith(CACHE) and name != ".mlx" and not _serves(name)}
+    kept = {name: status for name, status in ours.items() if not _marks_readers(name, status.st_size)}
+    stores = {Path(name).parent.as_posix() for name in kept if name.endswith(".db")}
+    return {name: (0 if (root / name).is_dir() else status.st_size, 0 if name in stores else status.st_mtime_ns) for name, status in kept.items()}
 
 
-def _marks_readers(name: str) -> bool:
-    """SQLite's memory that processes share: whoever reads an online store is noted there, and no row is changed."""
-    return name.endswith(".db-shm")
+def _marks_readers(name: str, size: int) -> bool:
+    """What SQLite makes beside an online store while somebody reads it, such as the server: no row is in it. The store's folder gets a new time by it."""
+    return name.endswith(".db-shm") or (name.endswith(".db-wal") and size == 0)
 
 
 def _serves(name: str) -> bool:

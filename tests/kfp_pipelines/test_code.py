@@ -79,7 +79,7 @@ def test_the_steps_of_the_reference_pipeline_are_reached_in_a_workspace_without_
 def test_of_mlx_itself_only_what_decides_what_is_trained_counts(tmp_path: Path) -> None:
     modules = {part.partition(":")[0] for part in code_parts("mlx_pipelines.tabular:pipeline", tmp_path)}
     steps = {f"mlx_pipelines.steps.{step}" for step in ("ingest", "validate", "split", "train", "evaluate", "package", "gate", "register")}
-    fits = {f"mlx_pipelines.{name}" for name in ("algorithm", "choose", "network_estimator", "network_training", "networks", "rows", "trials")}
+    fits = {f"mlx_pipelines.{name}" for name in ("algorithm", "choose", "network_estimator", "network_share", "network_training", "networks", "rows", "trials")}
     assert modules == {"mlx_pipelines.steps", "mlx_pipelines.tabular"} | fits | steps
 
 

@@ -85,3 +85,18 @@ def run(command: list[str], given: Mapping[str, str]) -> "subprocess.CompletedPr
     """Its image's python is this one."""
     assert command[0] in ("python", "python3")
     return subprocess.run([sys.executable, *command[1:]], env=dict(given), capture_output=True, text=True, check=False, timeout=LIMIT)
+
+
+def run_dataset(on_cluster: OnCluster, name: str, bucket: Server, folder: Path) -> str:
+    """What the pod of the dataset's Job says, once it has prepared the rows."""
+    jobs = on_cluster.objects(f"/apis/batch/v1/namespaces/{SPACE}/jobs")
+    (job,) = [item for item in jobs if item["metadata"]["name"].startswith(f"dataset-{name}-") and not item["metadata"].get("ownerReferences")]
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mapped = next(volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume)
+    file = folder / "object.json"
+    file.write_text(on_cluster.plane.request("GET", f"/api/v1/namespaces/{SPACE}/configmaps/{mapped}")["data"]["object.json"])
+    command = [str(file) if part == "/mlx/object.json" else part for part in container["command"]]
+    done = run(command, variables(container, bucket, account(on_cluster, pod["serviceAccountName"])))
+    assert done.returncode == 0, done.stderr
+    return done.stderr

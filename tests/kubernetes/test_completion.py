@@ -6,12 +6,18 @@ Only a real API server says what a service account may do.
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 from flights_on_cluster import OnCluster, make_champion
-from remote_environment import SPACE, account, remote_environment, run, variables
+from remote_environment import SPACE, account, remote_environment, run, run_dataset, variables
 from servers import Server
 
+AIRPORTS = {
+    "apiVersion": "mlx/v1", "kind": "Dataset", "metadata": {"name": "airports"}, "environments": ["remote"],
+    "spec": {"source": {"type": "csv", "path": "own/*.csv"}, "columns": {"code": {"type": "string"}, "name": {"type": "string"}}},
+}  # fmt: skip
 SERVICES = f"/apis/serving.kserve.io/v1beta1/namespaces/{SPACE}/inferenceservices"
 
 
@@ -33,6 +39,21 @@ def test_the_job_completes_the_endpoint_that_waited(remote: OnCluster, bucket: S
     assert (done.returncode, done.stderr.splitlines()[0][:7]) == (0, "bundle "), done.stdout + done.stderr
     assert [item["metadata"]["name"] for item in remote.objects(SERVICES)] == ["delay-api"]
     assert remote.plan("remote") == {}
+
+
+def test_files_of_the_workspace_are_where_pods_read_them_and_other_rows_are_prepared_anew(remote: OnCluster, bucket: Server, tmp_path: Path) -> None:
+    remote.workspace.write("own/airports.csv", "code,name\nJFK,Kennedy\n")
+    remote.workspace.write("specs/own.yaml", yaml.safe_dump(AIRPORTS))
+    remote.mlx("apply", "--env", "remote", "--yes")
+    assert remote.plan("remote") == {}
+    first = run_dataset(remote, "airports", bucket, tmp_path)
+    remote.workspace.write("own/airports.csv", "code,name\nJFK,Kennedy\nLGA,La Guardia\n")
+    assert remote.plan("remote")["Dataset/airports"]["effect_text"] == "prepare (submitted, not waited for)"
+    remote.mlx("apply", "--env", "remote", "--yes")
+    second = run_dataset(remote, "airports", bucket, tmp_path)
+    assert ("wrote 1 row" in first, "wrote 2 rows" in second) == (True, True), first + second
+    (remote.workspace.root / "specs/own.yaml").unlink()
+    remote.mlx("apply", "--env", "remote", "--yes")
 
 
 def test_the_account_may_do_that_and_no_more(remote: OnCluster) -> None:

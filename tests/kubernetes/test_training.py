@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from flights_on_cluster import OnCluster
-from remote_environment import SPACE, access, account, remote_environment, run, variables
+from remote_environment import SPACE, access, account, remote_environment, run, run_dataset, variables
 from servers import NAME, Server
 
 from mlx_pipelines.registered import RegisteredModel
@@ -29,7 +29,7 @@ def remote(flights: OnCluster, bucket: Server, tmp_path_factory: pytest.TempPath
     """The environment, whose rows were prepared by what its own Jobs run."""
     with remote_environment(flights, bucket) as workspace:
         for name in ("flights", "weather", "flight-delays"):
-            prepare(workspace, name, bucket, tmp_path_factory.mktemp(name))
+            run_dataset(workspace, name, bucket, tmp_path_factory.mktemp(name))
         yield workspace
 
 
@@ -37,19 +37,6 @@ def remote(flights: OnCluster, bucket: Server, tmp_path_factory: pytest.TempPath
 def trained(remote: OnCluster, bucket: Server, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the run of the model delay has said."""
     return train(remote, "delay", bucket, tmp_path_factory.mktemp("run"))
-
-
-def prepare(remote: OnCluster, name: str, bucket: Server, folder: Path) -> None:
-    """As the pod of the dataset's Job does."""
-    (job,) = [item for item in remote.objects(JOBS) if item["metadata"]["name"].startswith(f"dataset-{name}-")]
-    pod = job["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    mapped = next(volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume)
-    file = folder / "object.json"
-    file.write_text(remote.plane.request("GET", f"/api/v1/namespaces/{SPACE}/configmaps/{mapped}")["data"]["object.json"])
-    command = [str(file) if part == "/mlx/object.json" else part for part in container["command"]]
-    done = run(command, variables(container, bucket, account(remote, pod["serviceAccountName"])))
-    assert done.returncode == 0, done.stderr
 
 
 def train(remote: OnCluster, model: str, bucket: Server, folder: Path) -> list[str]:
@@ -106,7 +93,7 @@ def test_a_run_over_the_same_rows_makes_no_second_version(remote: OnCluster, tra
 def test_features_are_joined_before_a_model_learns_from_them(remote: OnCluster, trained: list[str], mlflow: str, bucket: Server, tmp_path: Path) -> None:
     for name in ("planes", "forecast", "carrier-days", "route-days"):
         (tmp_path / name).mkdir()
-        prepare(remote, name, bucket, tmp_path / name)
+        run_dataset(remote, name, bucket, tmp_path / name)
     train(remote, "delay-checkin", bucket, tmp_path)
     plain, featured = (measured(champion(mlflow, model, "champion"), bucket, tmp_path / f"fetched-{model}") for model in ("delay", "delay-checkin"))
     assert featured["roc_auc"] > plain["roc_auc"] + 0.01
