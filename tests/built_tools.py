@@ -3,11 +3,13 @@
 A folder in the cache is named after the hash of what it was made from; one process makes it while the others wait.
 """
 
+import ctypes
 import fcntl
 import hashlib
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -55,6 +57,12 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+def end_with_parent() -> None:
+    """For a child: whatever ends the tests ends it, too."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _kept(tool: str, needs: str, pins: Sequence[Path], more: str, make: Callable[[Path], None], tell: Tell) -> Path:

@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from mlx_features import entity_keys
 from mlx_features.client import FeastWorker
-from mlx_features.online import OnlineReader
+from mlx_features.online_sqlite import sqlite_reader
 from mlx_specs.resources import (
     EntityDefinition,
     FeatureDefinitions,
@@ -52,7 +52,7 @@ def main() -> None:
         from feast import FeatureStore
 
         store = FeatureStore(repo_path=str(workspace / HOME / "features" / STORE))
-        reader = OnlineReader(FeatureLookup(store=STORE, path=f"{HOME}/features/{STORE}/online.db", project=STORE, definitions=DEFINITIONS), workspace)
+        reader = sqlite_reader(FeatureLookup(store=STORE, path=f"{HOME}/features/{STORE}/online.db", project=STORE, definitions=DEFINITIONS), workspace)
         database = sqlite3.connect(workspace / HOME / "features" / STORE / "online.db")
         service = store.get_feature_service("all")
         print(f"| entities x {FEATURES} features | ours us | Feast us | bare select us | Feast / ours | ours / select |\n|---|---|---|---|---|---|")

@@ -17,6 +17,8 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
+from mlx_cli.unread import Unread, going_on_unread
+
 DONE, WRONG, CHANGES, BLOCKED, DRIFT, ROLLED_BACK, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
 
 MAY_WRITE = "mlx writes below .mlx in the workspace; mlx doctor says what is in the way"
@@ -54,26 +56,45 @@ class StoppedHalfway(Exception):
 
 
 def guarded(call: Callable[[], Any]) -> int:
-    """Runs a verb; whatever it raises is told on stderr. The verb's own exit code, or the error's."""
+    """Runs a verb; whatever it raises is told on stderr, if anybody reads it. The verb's own exit code, or the error's."""
     try:
-        code = call()
-        sys.stdout.flush()
-        if code == INTERRUPTED:  # Typer makes this code of a KeyboardInterrupt, and says nothing
-            tell("interrupted")
-        return code if isinstance(code, int) else DONE
+        return ended(call)
     except BrokenPipeError:
         return reader_left()
-    except (KeyboardInterrupt, typer.Abort):
-        tell("interrupted")
-        return INTERRUPTED
-    except TyperException as error:
-        tell(f"error: {in_words(error.format_message())}", hint=usage_of(error))
-        return WRONG
-    except StoppedHalfway as error:
-        tell(str(error), hint=error.hint)
-        return INTERRUPTED
-    except Exception as error:
-        return known(error)
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # Typer makes an exit with 1 of it
+            return reader_left()
+        raise
+    except BaseException as error:
+        with going_on_unread():
+            return told(error)
+
+
+def ended(call: Callable[[], Any]) -> int:
+    """The exit code of a verb that raises nothing."""
+    code = call()
+    sys.stdout.flush()
+    if code == INTERRUPTED:  # Typer makes this code of a KeyboardInterrupt, and says nothing
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else DONE
+
+
+def told(error: BaseException) -> int:
+    """Says what a verb raised, and its exit code."""
+    match error:
+        case KeyboardInterrupt() | typer.Abort():
+            tell("interrupted")
+            return INTERRUPTED
+        case TyperException():
+            tell(f"error: {in_words(error.format_message())}", hint=usage_of(error))
+            return WRONG
+        case StoppedHalfway():
+            tell(str(error), hint=error.hint)
+            return INTERRUPTED
+        case Exception():
+            return known(error)
+        case _:
+            raise error
 
 
 def known(error: Exception) -> int:
@@ -92,9 +113,9 @@ def explained(error: Any) -> int:
     from mlx_stacks.errors import Blocked, UserError
 
     if isinstance(error, UserError) and error.diagnostics:
-        from mlx_specs.diagnostics import render
+        from mlx_cli.output import problems_text
 
-        print("\n".join(render(diagnostic) for diagnostic in error.diagnostics), file=sys.stderr)
+        print(problems_text(error.diagnostics), file=sys.stderr)
     if isinstance(error, UpdateFailed) and error.failures and "" not in error.failures:
         return failed(error)
     if isinstance(error, Interrupted):
@@ -144,7 +165,8 @@ def write_log(error: Exception) -> Path:
 
 def reader_left() -> int:
     """``mlx plan | head``: the reader has seen enough. Python would complain again when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        Unread(stream).flush()
     return DONE
 
 
@@ -163,8 +185,8 @@ def usage_of(error: TyperException) -> str:
 
 def tell(message: str, *, hint: str = "") -> None:
     """A message and its hint, on stderr."""
-    from mlx_cli.output import short
+    from mlx_cli.output import note, short
 
-    print(short(message), file=sys.stderr)
+    note(short(message))
     for line in hint.splitlines():
-        print(f"  hint: {line}", file=sys.stderr)
+        note(f"  hint: {line}")

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from mlx_cli.output import plural
+from mlx_specs.diagnostics import plural
 
 GIB = 1 << 30
 ENOUGH_DISK = 2 * GIB
 """Bytes for the flights' data, runs and models, several times over."""
+PULUMI_FOR = "`host: pulumi` and by clusters of provider aks, eks or gke"
 NAME = re.compile(r"^[A-Za-z0-9._-]+")
 
 
@@ -79,15 +80,15 @@ def ports() -> Check:
 
 
 def pulumi_cli() -> Check:
-    """The pulumi CLI is wanted only by environments with ``host: pulumi``."""
+    """The pulumi CLI is wanted only by environments with ``host: pulumi``, and for clusters that mlx makes on a cloud."""
     path = shutil.which("pulumi")
     if path is None:
-        return Check("pulumi", True, "not on PATH; needed only by `host: pulumi`, the embedded host needs nothing")
+        return Check("pulumi", True, f"not on PATH; needed only by {PULUMI_FOR}, the embedded host needs nothing")
     try:
         version = subprocess.run([path, "version"], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
-        return Check("pulumi", True, f"{path} does not run ({error}); needed only by `host: pulumi`")
-    return Check("pulumi", True, f"{version} at {path}; used only by `host: pulumi`")
+        return Check("pulumi", True, f"{path} does not run ({error}); needed only by {PULUMI_FOR}")
+    return Check("pulumi", True, f"{version} at {path}; used only by {PULUMI_FOR}")
 
 
 def builders() -> Check:

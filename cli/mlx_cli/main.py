@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from mlx_cli.addressed import About, remember
 from mlx_cli.boundary import UsageError, guarded
 
 VERBS: dict[str, str] = {
@@ -53,6 +54,7 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """What ``mlx ARGUMENTS`` exits with."""
     signal.signal(signal.SIGTERM, interrupt)
+    remember(About())
     return guarded(lambda: get_command(app).main(args=list(arguments) or ["--help"], prog_name="mlx", standalone_mode=False))
 
 

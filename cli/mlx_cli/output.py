@@ -1,11 +1,19 @@
 """Where text goes: results on stdout, the rest on stderr; colours only on a terminal; columns that line up."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
 import sys
-from collections.abc import Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TextIO
+
+from mlx_cli.addressed import addressed
+
+if TYPE_CHECKING:
+    from mlx_specs.diagnostics import Diagnostic
 
 CODES = {"green": "32", "yellow": "33", "red": "31", "blue": "34", "dim": "2", "bold": "1", "plain": ""}
 
@@ -38,12 +46,34 @@ def result(text: str) -> None:
 
 def result_json(value: Any) -> None:
     """A result that a machine reads, on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    print(as_json(value))
+
+
+def answer(text: str) -> None:
+    """A result that suggests commands, on stdout."""
+    result(addressed(text))
+
+
+def answer_json(value: Any) -> None:
+    """The same for machines."""
+    result(addressed(as_json(value)))
+
+
+def as_json(value: Any) -> str:
+    """As every verb prints it."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def note(text: str) -> None:
     """What accompanies a result, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(addressed(text), file=sys.stderr, flush=True)
+
+
+def problems_text(problems: Iterable[Diagnostic]) -> str:
+    """Problems of the specs with their places; of what is quoted nothing is changed."""
+    from mlx_specs.diagnostics import render
+
+    return "\n".join(render(replace(problem, message=addressed(problem.message), hint=addressed(problem.hint))) for problem in problems)
 
 
 def columns(rows: Sequence[Sequence[str]], *, indent: str = "", header: Sequence[str] = ()) -> str:
@@ -99,8 +129,3 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-
-
-def plural(number: int, noun: str) -> str:
-    """``1 object``, ``2 objects``"""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

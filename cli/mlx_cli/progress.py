@@ -6,14 +6,16 @@ Enters: the host's events, from any thread. Leaves: text on stderr, and ``done``
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
+from mlx_cli.addressed import addressed
 from mlx_cli.boundary import StoppedHalfway
 from mlx_cli.failures import owner, reason
-from mlx_cli.output import Paint, duration, paint_for, short
+from mlx_cli.output import Paint, duration, note, paint_for, short
 from mlx_engine.host import Event, EventKind, Interrupted, Op, Step
 from mlx_stacks.changes import RESOURCES
 from mlx_stacks.effects import does_nothing
@@ -80,11 +82,13 @@ class Narrator:
                 return None
 
     def so_far(self) -> str:
-        """``already done: Model/delay train``; the last things where there are many."""
+        """``already done: Model/delay train, Environment/dev create Role (3)``; the last things where there are many, each once."""
         if not self.done:
             return "nothing was finished by then"
-        more = len(self.done) - TOLD
-        return f"already done: {', '.join(self.done[-TOLD:])}" + (f" and {more} before" if more > 0 else "")
+        counted = Counter(self.done)
+        told = [f"{thing} ({number})" if number > 1 else thing for thing, number in counted.items()]
+        before = sum(list(counted.values())[:-TOLD])
+        return f"already done: {', '.join(told[-TOLD:])}" + (f" and {before} before" if before else "")
 
     def _begin(self, step: Step) -> Line:
         self.started[step.urn] = self.clock()
@@ -144,7 +148,7 @@ class PlainScreen:
 
 def lines_of(line: Line, paint: Paint) -> list[str]:
     """``  + Model/delay              train``; what the resource itself reports is dim, and more lines stand below the first."""
-    first, *more = short(line.text).splitlines()
+    first, *more = short(addressed(line.text)).splitlines()
     colour = line.colour if line.symbol != " " else "dim"
     head = f"  {paint(line.symbol, line.colour)} {line.object.ljust(WIDTH)} {paint(first, colour)}".rstrip()
     return [head, *(f"    {''.ljust(WIDTH)} {paint(text, colour)}" for text in more)]
@@ -172,7 +176,7 @@ class Progress:
         if isinstance(error, Interrupted | KeyboardInterrupt):
             raise StoppedHalfway(f"interrupted: {self.narrator.so_far()}", hint="run it again: it goes on from there") from error
         if error is not None and self.narrator.done:
-            print(f"{self.narrator.so_far()}; the next mlx apply goes on from there", file=sys.stderr)
+            note(f"{self.narrator.so_far()}; the next mlx apply goes on from there")
 
 
 def progress() -> Progress:
@@ -188,4 +192,4 @@ def progress() -> Progress:
 def quiet(event: Event) -> None:
     """For verbs that are over in a moment: only a wait for somebody else's lock is told."""
     if event.kind == EventKind.WAITING:
-        print(event.message, file=sys.stderr, flush=True)
+        note(event.message)

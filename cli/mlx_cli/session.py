@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlx_cli.addressed import About, remember
 from mlx_cli.boundary import UsageError
 from mlx_specs.diagnostics import did_you_mean
+from mlx_specs.environment import KubernetesTarget
 from mlx_stacks.errors import UserError
 from mlx_stacks.workspace import Workspace, open_cluster, open_workspace
 
@@ -27,6 +30,8 @@ def opened(
         raise UsageError("--env and --cluster name two stacks", hint="a cluster is a stack of its own: give one of them")
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", hint="-C takes the workspace's folder")
+    about = About(environment or "", cluster or "")
+    remember(about)
     try:
         workspace = open_cluster(folder, cluster) if cluster else open_workspace(folder, environment, needs_specs=needs_specs)
     except UserError as error:
@@ -35,10 +40,12 @@ def opened(
 
             result_json({"valid": False, "environment": environment, "diagnostics": [item.as_json() for item in error.diagnostics]})
         raise
+    target = workspace.environment.spec.target
+    remember(replace(about, on=target.cluster if isinstance(target, KubernetesTarget) else ""))
     if warn and workspace.warnings:
-        from mlx_specs.diagnostics import render
+        from mlx_cli.output import problems_text
 
-        print("\n".join(render(warning) for warning in workspace.warnings), file=sys.stderr)
+        print(problems_text(workspace.warnings), file=sys.stderr)
     return workspace
 
 

@@ -23,6 +23,8 @@ REFERENCE = (
     "specs/schema/mlx.json",
     "stacks/__main__.py",
     "stacks/dev.yaml",
+    "stacks/k8s-prod.yaml",
+    "stacks/k8s-staging.yaml",
     "stacks/local.yaml",
     "stacks/prod.yaml",
     "stacks/staging.yaml",

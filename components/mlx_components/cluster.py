@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from mlx_components.clusters.add_ons import Phase
+from mlx_components.clusters.autoscaler import autoscaler_objects, image_of
+from mlx_components.clusters.outputs import CloudCluster
 from mlx_components.clusters.providers import PROVIDERS
 from mlx_components.kubernetes.declare import ClusterProvider, declare_objects
 from mlx_components.kubernetes.place import Manifest, labels_of, owner
@@ -38,7 +40,9 @@ class ClusterComponent(MlxComponent):
         spec = cluster.spec
         made = None if spec.provider == "existing" else PROVIDERS[spec.provider](cluster.metadata.name, spec, machines, self)
         self.provider = ClusterProvider(made.kubeconfig if made else kubeconfig, made.context if made else context)
-        ready = self._install(installed, labels(cluster, project), tuple(made.ready) if made else ())
+        marks = labels(cluster, project)
+        ready = self._autoscale(cluster, made, marks) if made else ()
+        ready = self._install(installed, marks, ready)
         declare_objects(cluster_objects(cluster, project, quotas), self, self.provider, after=ready)
         self.register_outputs({"addOns": dict(add_ons)})
         pulumi.export("kubeconfig", made.kubeconfig if made else kubeconfig)
@@ -47,6 +51,14 @@ class ClusterComponent(MlxComponent):
         pulumi.export("identity", dict(made.identity) if made else {})
         pulumi.export("podLabels", dict(made.pod_labels) if made else {})
         pulumi.export("variables", dict(made.variables) if made else {})
+
+    def _autoscale(self, cluster: Cluster, made: CloudCluster, marks: Mapping[str, str]) -> tuple[pulumi.Resource, ...]:
+        """What the rest waits for; add-ons may need nodes that nobody else would add."""
+        if not made.autoscaler or made.version is None:
+            return tuple(made.ready)
+        image = made.version.apply(image_of)
+        objects = autoscaler_objects(cluster.metadata.name, cluster.spec.region or "", image, made.autoscaler)
+        return declare_objects([_marked(manifest, marks) for manifest in objects], self, self.provider, after=made.ready)
 
     def _install(self, installed: Mapping[str, Sequence[Phase]], marks: Mapping[str, str], ready: tuple[pulumi.Resource, ...]) -> tuple[pulumi.Resource, ...]:
         """One add-on after the other, each phase once the one before it is ready; what the rest waits for."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mlx_components.resource import MlxComponent, MlxResource
+from mlx_components.resource import MlxComponent, MlxResource, about
 from mlx_specs.base import plain
 from mlx_specs.dataset import Dataset, DatasetSpec
-from mlx_specs.resources import About, ColumnAbout, DatasetAbout, PreparedDatasetInputs
+from mlx_specs.resources import ColumnAbout, DatasetAbout, PreparedDatasetInputs
 
 OUTPUTS = ("sourceDigest", "contentDigest", "path", "rows", "rejected", "columns", "warnings")
 SPEAKS_OF_ROWS = ("source", "inputs", "keys", "eventTime", "prepare", "checks")
@@ -17,9 +17,7 @@ class DatasetComponent(MlxComponent):
 
     def __init__(self, dataset: Dataset, *, home: str, inputs: Mapping[str, "DatasetComponent"], protect: bool = False) -> None:
         super().__init__(dataset, "Dataset")
-        declared = PreparedDatasetInputs(
-            name=dataset.metadata.name, home=home, definition=definition(dataset.spec), about=_about(self.about, dataset.spec)
-        ).wire()
+        declared = PreparedDatasetInputs(name=dataset.metadata.name, home=home, definition=definition(dataset.spec), about=about_rows(dataset)).wire()
         digests = {name: component.digest for name, component in inputs.items()}
         self.resource = MlxResource(
             "PreparedDataset", dataset.metadata.name, {**declared, "inputs": digests, "sourceDigest": None}, OUTPUTS, self.child(protect=protect)
@@ -42,8 +40,9 @@ def definition(spec: DatasetSpec) -> dict[str, Any]:
     return {**{key: written[key] for key in SPEAKS_OF_ROWS if key in written}, "columns": columns}
 
 
-def _about(about: About, spec: DatasetSpec) -> DatasetAbout:
-    """What is said of columns; those of which nothing is said are left out."""
+def about_rows(dataset: Dataset) -> DatasetAbout:
+    """What is said of the rows and their columns; columns of which nothing is said are left out."""
+    spec, said_of_all = dataset.spec, about(dataset)
     said = {name: ColumnAbout(description=column.description, available_at=column.available_at or "") for name, column in spec.columns.items()}
     columns = {name: column for name, column in said.items() if column != ColumnAbout()}
-    return DatasetAbout(description=about.description, owner=about.owner, labels=about.labels, timeline=list(spec.timeline), columns=columns)
+    return DatasetAbout(**dict(said_of_all), timeline=list(spec.timeline), columns=columns)

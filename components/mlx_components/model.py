@@ -6,6 +6,7 @@ from mlx_components.dataset import DatasetComponent
 from mlx_components.feature_store import FeatureStoreComponent
 from mlx_components.pipeline import PipelineComponent
 from mlx_components.resource import MlxComponent, MlxResource
+from mlx_pipelines.contract import CHAMPION
 from mlx_specs.base import plain
 from mlx_specs.model import Model
 from mlx_specs.pipeline import PipelineSpec
@@ -13,7 +14,7 @@ from mlx_specs.resources import About, ChampionInputs, ModelVersionInputs, Prepa
 
 VERSION_OUTPUTS = ("codeDigest", "libraries", "fingerprint", "version", "runId", "artifact", "artifactDigest", "engine", "metrics")
 CHAMPION_OUTPUTS = ("current", "decided", "passed", "reasons")
-ALIAS = "champion"
+ALIAS = CHAMPION
 
 
 class ModelComponent(MlxComponent):

@@ -49,7 +49,7 @@ class TrainedOnClusterComponent(OnClusterComponent):
         *,
         run: TrainingRunInputs | None,
         recurring: RecurringRunInputs | None,
-        version: dict[str, Any],
+        outputs: dict[str, Any],
         after: Sequence[pulumi.Resource] = (),
     ) -> None:
         super().__init__(obj, "Model", manifests, provider, after=after)
@@ -58,4 +58,4 @@ class TrainedOnClusterComponent(OnClusterComponent):
             MlxResource("TrainingRun", self.name, run.model_copy(update={"about": self.about}).wire(), ("runId",), options)
         if recurring is not None:
             MlxResource("RecurringRun", self.name, recurring.model_copy(update={"about": self.about}).wire(), ("recurringRunId",), options)
-        self.register_outputs({"champion": version})
+        self.register_outputs(outputs)

@@ -15,25 +15,28 @@ from feast.repo_operations import apply_total_with_repo_instance
 
 from mlx_features import registry, repository
 from mlx_features.feast_objects import FeastObjects, feast_objects
-from mlx_features.online_state import clear, forget_features
+from mlx_features.repository import online_config
 from mlx_features.store import configure, link_sources, locked, unlink_sources
 from mlx_specs.resources import FeatureRegistryInputs, FeatureRegistryOutputs
 
 Report = Callable[[str], None]
 
 
-def apply(inputs: FeatureRegistryInputs, workspace: Path, report: Report) -> FeatureRegistryOutputs:
-    """Idempotent; what an interrupted apply left, or what somebody changed, is gone over again."""
+def apply(inputs: FeatureRegistryInputs, workspace: Path, report: Report, settings: Mapping[str, Any] | None = None) -> FeatureRegistryOutputs:
+    """Idempotent; what an interrupted apply left, or what somebody changed, is gone over again.
+
+    ``settings`` say where the online store is: a file in the store's folder needs none.
+    """
     folder = repository.folder(workspace, inputs.home, inputs.name)
     with locked(folder):
-        configure(folder, inputs.name)
+        configure(folder, inputs.name, online_config(inputs.online_store, settings or {}))
         link_sources(folder, inputs.sources, workspace)
         _drop_unreadable(folder)
         objects = feast_objects(inputs.name, inputs.definitions, folder, workspace, inputs.about)
         before = registry.read(folder)
         store = FeatureStore(repo_path=str(folder))
         _apply(store, objects)
-        _clear_what_does_not_fit(folder, inputs, before)
+        _clear_what_does_not_fit(store, folder, inputs, before)
         unlink_sources(folder, inputs.sources)
         report(_summary(inputs))
         digest = registry.registry_digest(folder)
@@ -94,20 +97,18 @@ def _drop_unreadable(folder: Path) -> None:
         (folder / repository.REGISTRY).unlink()
 
 
-def _clear_what_does_not_fit(folder: Path, inputs: FeatureRegistryInputs, before: Mapping[str, Any] | None) -> None:
+def _clear_what_does_not_fit(store: FeatureStore, folder: Path, inputs: FeatureRegistryInputs, before: Mapping[str, Any] | None) -> None:
     """Online rows under other keys or of other types are no rows of the view; features that it has no more are forgotten."""
     old, new = _shapes(before), _shapes(registry.read(folder))
     for view in inputs.definitions.views:
         name = repository.feast_name(view.name)
         if name not in old or old[name] == new[name]:
             continue
-        table = repository.table(inputs.name, view.name)
-        same_keys = old[name][0] == new[name][0]
-        retyped = {feature for feature, type in new[name][1].items() if old[name][1].get(feature, type) != type}
-        if not same_keys or retyped:
-            clear(folder, table)
-        else:
-            forget_features(folder, table, set(old[name][1]) - set(new[name][1]))
+        (old_keys, old_features), (keys, features) = old[name], new[name]
+        whole = old_keys != keys or any(old_features.get(feature, type) != type for feature, type in features.items())
+        gone = set(old_features) if whole else set(old_features) - set(features)
+        online: Any = store._get_provider().online_store
+        online.forget(store.config, name, sorted(old_keys), gone, whole=whole)
 
 
 Shape = tuple[dict[str, Any], dict[str, Any]]

@@ -22,6 +22,15 @@ def in_key_order(entities: Sequence[EntityDefinition]) -> list[EntityDefinition]
     return sorted(entities, key=lambda entity: entity.join_key)
 
 
+def rest(key: bytes, start: int, count: int) -> bytes:
+    """What follows ``count`` values from ``start`` on: Redis has the project's name behind a key, without a mark between them."""
+    for _ in range(count):
+        if len(key) < start + 8:
+            return b""
+        start += 8 + struct.unpack_from("<I", key, start + 4)[0]
+    return key[start:]
+
+
 def encoded(entity: EntityDefinition, values: Sequence[Any]) -> list[bytes | None]:
     """The part of the key that each value is; None for a missing value."""
     encode = ENCODERS[entity.type]

@@ -13,8 +13,8 @@ from feast import FeatureStore
 from mlx_features import repository
 from mlx_features.apply import ensure_tables
 from mlx_features.errors import FeatureError
-from mlx_features.online_state import held
-from mlx_features.repository import feast_name, source_path, table
+from mlx_features.online_state import Held
+from mlx_features.repository import feast_name, source_path
 from mlx_features.store import link_sources, locked, open_store
 from mlx_specs.resources import OnlineFeaturesInputs, OnlineFeaturesOutputs, ViewDefinition
 
@@ -53,7 +53,7 @@ def materialize(inputs: OnlineFeaturesInputs, start: str | None, end: str | None
         ensure_tables(store)
         for view in inputs.definitions.views:
             _materialize_view(store, folder, inputs, view, asked, report)
-    found = {view.name: held(folder, table(inputs.name, view.name)) for view in inputs.definitions.views}
+        found = {view.name: _held(store, view) for view in inputs.definitions.views}
     return OnlineFeaturesOutputs(
         **dict(inputs),
         path=repository.online_path(inputs.home, inputs.name),
@@ -66,21 +66,26 @@ def materialize(inputs: OnlineFeaturesInputs, start: str | None, end: str | None
 def _materialize_view(
     store: FeatureStore, folder: Path, inputs: OnlineFeaturesInputs, view: ViewDefinition, asked: tuple[datetime | None, datetime | None], report: Report
 ) -> None:
-    source, name = _source(folder, view, _moment(inputs.start or None, "start")), table(inputs.name, view.name)
-    window = _window(inputs, view, source, folder, asked)
+    source, stored = _source(folder, view, _moment(inputs.start or None, "start")), _held(store, view)
+    window = _window(inputs, view, source, stored, asked)
     online: Any = store._get_provider().online_store
-    with online.replacing(store.config, [name]) if window.replaces else contextlib.nullcontext():
+    with online.replacing(store.config, store.get_feature_view(feast_name(view.name))) if window.replaces else contextlib.nullcontext():
         if window.span is not None:
             store.materialize(*window.span, [feast_name(view.name)])
-    now = held(folder, name)
+    now = _held(store, view)
     report(f"{view.name}: {now.keys:,} {'key' if now.keys == 1 else 'keys'}" + (f", up to {now.latest:%Y-%m-%d %H:%M}" if now.latest else ""))
 
 
-def _window(inputs: OnlineFeaturesInputs, view: ViewDefinition, source: Source, folder: Path, asked: tuple[datetime | None, datetime | None]) -> Window:
+def _held(store: FeatureStore, view: ViewDefinition) -> Held:
+    """What the online store holds of a view."""
+    online: Any = store._get_provider().online_store
+    return online.held(store.config, store.get_feature_view(feast_name(view.name)))
+
+
+def _window(inputs: OnlineFeaturesInputs, view: ViewDefinition, source: Source, stored: Held, asked: tuple[datetime | None, datetime | None]) -> Window:
     """A range that is asked for; else what is newer than what is held, where that is all that can be missing; else everything."""
     if asked != (None, None):
         return Window(_span(asked[0] or source.first, asked[1] or source.last), replaces=False)
-    stored = held(folder, table(inputs.name, view.name))
     if inputs.mode == "incremental" and stored.latest is not None and stored.keys >= source.keys:
         return Window(_span(stored.latest, source.last), replaces=False)
     # What was pushed is in no source: a view that is open for pushes keeps it, and newer values win.

@@ -1,30 +1,25 @@
-"""Features at request time: Feast's own SQLite tables, read without Feast.
+"""Features at request time: what Feast wrote into an online store, read without Feast.
 
-Keys and moments enter; values, their event times and the reasons of missing ones leave. The layout is Feast's: one row for each
-entity and feature.
+Keys and moments enter; values, their event times and the reasons of missing ones leave. Where the rows lie is the store's
+matter (online_sqlite, online_redis, online_postgres): it answers what it holds of some keys.
 """
 
-import os
-import sqlite3
-import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from mlx_features import entity_keys
 from mlx_features.errors import FeatureError
 from mlx_features.on_demand import READ
 from mlx_features.repository import feast_name
-from mlx_features.sqlite_reads import open_to_read
 from mlx_features.values import Layout, decoder, nothing
 from mlx_specs.resources import EntityDefinition, FeatureDefinitions, FeatureLookup, ViewDefinition
 
 Reason: TypeAlias = Literal["", "no row", "too old"]
-LIMIT = 30_000
-"""Keys of a statement; SQLite takes 32,766 parameters."""
+Stored: TypeAlias = Mapping[bytes, tuple[int, Mapping[str, Any]]]
+"""Of a view, by key: the seconds of the event time, and the values."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,8 @@ class View:
     """A view with what reading it needs, made once."""
 
     name: str
-    select: str
-    """The statement up to its parameters."""
+    feast_name: str
+    project: str
     ttl: int
     entities: list[EntityDefinition]
     prefix: bytes
@@ -53,7 +48,16 @@ class View:
     """The features that the service needs of it."""
     defaults: dict[str, Any]
     layouts: dict[str, Layout] = field(default_factory=dict[str, Layout])
-    """By the names as the store yields them: nearly always one."""
+    """By the names as a store of rows yields them: nearly always one."""
+
+    @property
+    def table(self) -> str:
+        """Where a store of rows keeps it."""
+        return f"{self.project}_{self.feast_name}"
+
+    def decode(self, name: str) -> Callable[[bytes], Any]:
+        """How a message of one of its features is read."""
+        return decoder(self.types[name])
 
     def layout(self, stored: str) -> Layout:
         """How the features of an entity are read; what a view had once and has no more is passed over."""
@@ -64,13 +68,39 @@ class View:
         return known
 
 
-class OnlineReader:
-    """Reads the features of one service; any thread may ask: each has a connection of its own."""
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted of one view."""
 
-    def __init__(self, lookup: FeatureLookup, workspace: Path) -> None:
-        self._path = str((workspace / lookup.path).absolute())
+    view: View
+    names: Sequence[str]
+    row_keys: Sequence[bytes | None]
+    """By row; None where a part of the key is missing."""
+
+    @property
+    def keys(self) -> list[bytes]:
+        """Each once."""
+        return list(dict.fromkeys(key for key in self.row_keys if key is not None))
+
+
+class OnlineStore(Protocol):
+    """Where the rows lie; any thread may ask."""
+
+    def held(self, asked: Sequence[Asked]) -> Iterable[Stored]:
+        """What is stored of each view's keys, in the order of the views; raises ``FeatureError`` where it cannot be read."""
+        ...
+
+    def unavailable(self) -> str:
+        """Why it cannot be read now, in a sentence, or nothing."""
+        ...
+
+
+class OnlineReader:
+    """Reads the features of one service; any thread may ask."""
+
+    def __init__(self, lookup: FeatureLookup, store: OnlineStore) -> None:
+        self.store = store
         self._views = [reading_of(view, lookup) for view in lookup.definitions.views]
-        self._local = threading.local()
 
     def read(self, keys: Mapping[str, Sequence[Any]], moments: Sequence[datetime] | None = None, wanted: Collection[str] | None = None) -> Found:
         """The values of each row's features: ``keys`` holds a list for each join key, ``moments`` the moment each row is about (None: now).
@@ -78,33 +108,21 @@ class OnlineReader:
         Only views that hold a wanted feature are read (None: all). Defaults stand where there is no value, else None.
         Raises ``FeatureError`` where a join key is not among the keys or of a wrong type, or the online store is not there.
         """
-        found, connection = Found(), self._connection()
-        for view in self._views:
-            names = view.needed if wanted is None else [name for name in view.needed if name in wanted]
-            if names:
-                read_view(connection, view, names, keys, moments, found)
+        needed = [(view, view.needed if wanted is None else [name for name in view.needed if name in wanted]) for view in self._views]
+        asked = [Asked(view, names, keys_of(view, keys)) for view, names in needed if names]
+        found = Found()
+        for one, stored in zip(asked, self.store.held(asked), strict=True):
+            add_view(one, stored, moments, found)
         return found
-
-    def _connection(self) -> sqlite3.Connection:
-        """This thread's connection; another one when the file at the path is another."""
-        try:
-            facts = os.stat(self._path)  # noqa: PTH116 - a third of the time of Path.stat, on every request
-        except FileNotFoundError:
-            raise FeatureError(f"the online store {self._path} is not there", hint="mlx apply makes it; mlx features materialize fills it") from None
-        identity = (facts.st_dev, facts.st_ino)
-        if getattr(self._local, "identity", None) != identity:
-            self._local.connection = open_to_read(Path(self._path))
-            self._local.identity = identity
-        return self._local.connection
 
 
 def reading_of(view: ViewDefinition, lookup: FeatureLookup) -> View:
     """What reading a view needs."""
-    table, needed = f"{lookup.project}_{feast_name(view.name)}", needed_features(view, lookup.definitions)
+    needed = needed_features(view, lookup.definitions)
     return View(
         name=view.name,
-        # One row for an entity, its messages as one text, costs half of a row for each feature. All aggregates of a group see its rows in one order.
-        select=f"select entity_key, max(event_ts), group_concat(feature_name), group_concat(hex(value), ' ') from \"{table}\" where entity_key in ",
+        feast_name=feast_name(view.name),
+        project=lookup.project,
         ttl=view.ttl,
         entities=entity_keys.in_key_order(view.entities),
         prefix=entity_keys.prefix(view.entities),
@@ -128,12 +146,10 @@ def defaults_of(view: ViewDefinition) -> dict[str, Any]:
     return {name: READ[types[name]](value) for name, value in view.defaults.items() if name in types}
 
 
-def read_view(
-    connection: sqlite3.Connection, view: View, names: Collection[str], keys: Mapping[str, Sequence[Any]], moments: Sequence[datetime] | None, found: Found
-) -> None:
+def add_view(asked: Asked, stored: Stored, moments: Sequence[datetime] | None, found: Found) -> None:
     """Add one view's features to what was found."""
-    row_keys = keys_of(view, keys)
-    columns, stamps = fetch(connection, view, names, row_keys)
+    view = asked.view
+    columns, stamps = by_row(asked, stored)
     missing: list[Reason] = ["no row" if stamp is None else "" for stamp in stamps]
     if view.ttl:
         drop_old(view.ttl, columns, stamps, missing, moments)
@@ -154,28 +170,14 @@ def keys_of(view: View, keys: Mapping[str, Sequence[Any]]) -> list[bytes | None]
     return [None if None in row else view.prefix + b"".join(part for part in row if part is not None) for row in zip(*parts, strict=True)]
 
 
-def fetch(
-    connection: sqlite3.Connection, view: View, names: Collection[str], row_keys: Sequence[bytes | None]
-) -> tuple[dict[str, list[Any]], list[int | None]]:
-    """The stored values of each feature and the seconds of their event times, by row; each key is asked for once."""
-    asked = list(dict.fromkeys(key for key in row_keys if key is not None))
-    held: dict[bytes | None, tuple[int, dict[str, Any]]] = {}
-    for first in range(0, len(asked), LIMIT):
-        for key, stamp, stored, messages in entities(connection, view, asked[first : first + LIMIT]):
-            held[key] = (stamp, view.layout(stored).decode(messages))
-    if not row_keys:
+def by_row(asked: Asked, stored: Stored) -> tuple[dict[str, list[Any]], list[int | None]]:
+    """The stored values of each feature and the seconds of their event times."""
+    names = asked.names
+    if not asked.row_keys:
         return {name: [] for name in names}, []
-    rows = [held.get(key, NO_ROW) for key in row_keys]
+    rows = [NO_ROW if key is None else stored.get(key, NO_ROW) for key in asked.row_keys]
     columns = zip(*[tuple(map(values.get, names)) for _, values in rows], strict=True)
     return dict(zip(names, map(list, columns), strict=True)), [stamp for stamp, _ in rows]
-
-
-def entities(connection: sqlite3.Connection, view: View, asked: Sequence[bytes]) -> sqlite3.Cursor:
-    """What the store holds of these keys, a row for each: key, event time, names and messages, in one order."""
-    try:
-        return connection.execute(f"{view.select}({','.join('?' * len(asked))}) group by entity_key", asked)
-    except sqlite3.OperationalError as error:
-        raise FeatureError(f"view '{view.name}' cannot be read from the online store: {error}", hint="mlx apply makes its table") from error
 
 
 NO_ROW: tuple[None, dict[str, Any]] = (None, {})

@@ -3,8 +3,8 @@
 Feast's own conversion goes through numpy, which rounds large integers when one of the column is missing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import pyarrow
@@ -13,6 +13,8 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
 Row: TypeAlias = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
+Stamp: TypeAlias = tuple[int, int | None]
+"""Seconds since 1970 of the event and of the creation. Feast keeps whole seconds."""
 
 VALUES: Mapping[str, Callable[[Any], Value]] = {
     "String": lambda value: Value(string_val=value),
@@ -38,6 +40,26 @@ def online_rows(table: pyarrow.Table, view: FeatureView) -> list[Row]:
         (EntityKey(join_keys=keys, entity_values=list(key)), dict(zip(names, row, strict=True)), time, written)
         for key, row, time, written in zip(key_values, values, times, created, strict=True)
     ]
+
+
+def newest(keys: Sequence[bytes], rows: Sequence[Row], known: dict[bytes, Stamp]) -> Iterator[tuple[bytes, dict[str, Value], Stamp]]:
+    """The rows that are not older than what is stored (``known``) or came before: by the event, then by the creation where both have one."""
+    for key, (_, values, event, created) in zip(keys, rows, strict=True):
+        stamp = (seconds_of(event), None if created is None else seconds_of(created))
+        if not _is_older(stamp, known.get(key)):
+            known[key] = stamp
+            yield key, values, stamp
+
+
+def _is_older(stamp: Stamp, known: Stamp | None) -> bool:
+    if known is None or stamp[0] != known[0]:
+        return known is not None and stamp[0] < known[0]
+    return stamp[1] is not None and known[1] is not None and stamp[1] < known[1]
+
+
+def seconds_of(moment: datetime) -> int:
+    """Since 1970, of an event or a creation: our stores keep whole seconds, as Feast's SQLite does."""
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1)
 
 
 def _messages(table: pyarrow.Table, name: str, type: str) -> list[Value]:

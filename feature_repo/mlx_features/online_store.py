@@ -5,7 +5,7 @@ Named in feature_store.yaml, so that Feast's own commands write by the same rule
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 
-from mlx_features.online_rows import Row
+from mlx_features.online_rows import Row, Stamp, newest
+from mlx_features.online_state import Held, clear, forget_features, held
 
 BUSY = 30.0
 """Seconds to wait for another writer."""
@@ -27,9 +28,6 @@ CHUNK = 10_000
 UPSERT = """insert into "{table}" (entity_key, feature_name, value, value_text, event_ts, created_ts) values (?, ?, ?, ?, ?, ?)
 on conflict (entity_key, feature_name) do update set
 value = excluded.value, value_text = excluded.value_text, event_ts = excluded.event_ts, created_ts = excluded.created_ts"""
-
-Stamp = tuple[int, int | None]
-"""Seconds since 1970 of the event and of the creation. Feast keeps whole seconds."""
 
 
 class NewestSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
@@ -58,14 +56,13 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
         return self._conn
 
     @contextmanager
-    def replacing(self, config: RepoConfig, tables: Sequence[str]) -> Iterator[None]:
-        """What is written inside takes the place of all that these tables hold; readers see the old rows until it is complete."""
+    def replacing(self, config: RepoConfig, view: FeatureView) -> Iterator[None]:
+        """What is written inside takes the place of all that the view holds; readers see the old rows until it is complete."""
         connection = self._get_conn(config)
         connection.execute("begin immediate")
         self._replacing = True
         try:
-            for table in tables:
-                connection.execute(f'delete from "{table}"')
+            connection.execute(f'delete from "{config.project}_{view.name}"')
             yield
             connection.commit()
         except BaseException:
@@ -73,6 +70,18 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
             raise
         finally:
             self._replacing = False
+
+    def held(self, config: RepoConfig, view: FeatureView) -> Held:
+        """What the store holds of a view."""
+        return held(Path(self._get_db_path(config)).parent, f"{config.project}_{view.name}")
+
+    def forget(self, config: RepoConfig, view: str, join_keys: Collection[str], features: Collection[str], *, whole: bool) -> None:
+        """Remove features of a view, or all that is stored of it."""
+        folder, table = Path(self._get_db_path(config)).parent, f"{config.project}_{view}"
+        if whole:
+            clear(folder, table)
+        else:
+            forget_features(folder, table, features)
 
     def online_write_batch(self, config: RepoConfig, table: FeatureView, data: list[Row], progress: Callable[[int], Any] | None) -> None:
         """Write the rows that are not older than what is stored."""
@@ -108,13 +117,7 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
 def _write(connection: sqlite3.Connection, table: str, data: Sequence[Row]) -> None:
     keys = [serialize_entity_key(key, entity_key_serialization_version=3) for key, *_ in data]
     known = _stamps(connection, table, keys)
-    rows: list[tuple[Any, ...]] = []
-    for key, (_, values, event, created) in zip(keys, data, strict=True):
-        stamp = (_seconds(event), None if created is None else _seconds(created))
-        if _is_older(stamp, known.get(key)):
-            continue
-        known[key] = stamp
-        rows.extend((key, name, value.SerializeToString(), None, *stamp) for name, value in values.items())
+    rows = [(key, name, value.SerializeToString(), None, *stamp) for key, values, stamp in newest(keys, data, known) for name, value in values.items()]
     connection.executemany(UPSERT.format(table=table), rows)
 
 
@@ -127,14 +130,3 @@ def _stamps(connection: sqlite3.Connection, table: str, keys: Sequence[bytes]) -
         for key, event, created in connection.execute(f"{query} where entity_key in ({','.join('?' * len(chunk))}) group by entity_key", chunk):
             found[key] = (event, created)
     return found
-
-
-def _is_older(stamp: Stamp, known: Stamp | None) -> bool:
-    """By the event, then by the creation where both have one."""
-    if known is None or stamp[0] != known[0]:
-        return known is not None and stamp[0] < known[0]
-    return stamp[1] is not None and known[1] is not None and stamp[1] < known[1]
-
-
-def _seconds(moment: datetime) -> int:
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1)

@@ -1,6 +1,8 @@
 """Where a feature store stands, and what it and its objects are called in Feast: the two things that everybody must agree on."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -49,14 +51,24 @@ def table(store: str, view: str) -> str:
     return f"{project(store)}_{feast_name(view)}"
 
 
-def config_text(store: str, prefix: str = "") -> str:
+STORES = {"postgres": "mlx_features.postgres_store.NewestPostgreSQLOnlineStore", "redis": "mlx_features.redis_store.NewestRedisOnlineStore"}
+"""Our classes of Feast's stores, by the type in a FeatureStore."""
+
+
+def online_config(type: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of an online store in feature_store.yaml; empty: the file in the store's folder."""
+    return {"type": STORES[type], **settings} if type in STORES else {}
+
+
+def config_text(store: str, prefix: str = "", online: Mapping[str, Any] | None = None) -> str:
     """feature_store.yaml; ``prefix`` leads from its folder to the store's, with a slash at the end."""
+    file = {"type": "mlx_features.online_store.NewestSqliteOnlineStore", "path": f"{prefix}{ONLINE}"}
     return yaml.safe_dump(
         {
             "project": project(store),
             "provider": "local",
             "registry": f"{prefix}{REGISTRY}",
-            "online_store": {"type": "mlx_features.online_store.NewestSqliteOnlineStore", "path": f"{prefix}{ONLINE}"},
+            "online_store": dict(online) if online else file,
             "offline_store": {"type": "mlx_features.offline_store.AsofDuckDBOfflineStore"},
             "batch_engine": {"type": "mlx_features.materialization_engine.LatestComputeEngine"},
             "entity_key_serialization_version": 3,

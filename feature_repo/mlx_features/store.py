@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_SH, flock
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from feast import FeatureStore
@@ -40,9 +41,9 @@ def open_store(folder: Path) -> FeatureStore:
     return FeatureStore(repo_path=str(folder))
 
 
-def configure(folder: Path, store: str) -> None:
+def configure(folder: Path, store: str, online: Mapping[str, Any]) -> None:
     """Write feature_store.yaml; the same text is left alone."""
-    path, text = folder / CONFIG, config_text(store)
+    path, text = folder / CONFIG, config_text(store, online=online)
     if not path.is_file() or path.read_text() != text:
         path.write_text(text)
 

@@ -16,11 +16,18 @@ Decode = Callable[[bytes], Any]
 DOUBLE = struct.Struct("<xd")
 NULL = b"\x98\x01\x00"
 """null_val = 19, varint 0; mostly a null is an empty message."""
+SECONDS = b"\x08"
+"""The tag of a Timestamp's field 1."""
 
 
 def decoder(type: str) -> Decode:
     """What turns a message of this type into a Python value."""
     return DECODERS[type]
+
+
+def decoded(decode: Decode, message: bytes | None) -> Any:
+    """The value of a message; None where it is missing, empty or null."""
+    return None if not message or message == NULL else decode(message)
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,7 @@ class Layout:
             values = self.all_doubles.unpack(bytes.fromhex(text))
             return {name: value if value == value else None for name, value in zip(self.names, values, strict=True)}
         messages = [bytes.fromhex(part) for part in text.split(" ")]
-        return {
-            name: None if not message or message == NULL else decode(message) for name, decode, message in zip(self.names, self.decoders, messages, strict=True)
-        }
+        return {name: decoded(decode, message) for name, decode, message in zip(self.names, self.decoders, messages, strict=True)}
 
     @cached_property
     def all_doubles(self) -> struct.Struct | None:
@@ -80,6 +85,11 @@ def _timestamp(message: bytes) -> datetime | None:
 def _date(message: bytes) -> date | None:
     moment = _timestamp(message)
     return None if moment is None else moment.date()
+
+
+def seconds(message: bytes) -> int:
+    """Of a protobuf ``Timestamp``: its first field, which is left out where it is 0."""
+    return _integer(message) if message[:1] == SECONDS else 0
 
 
 def nothing(_: bytes) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlx_features.errors import FeatureError
+from mlx_features.online_settings import online_settings
 from mlx_specs.resources import FeatureRegistryInputs, JoinedDatasetInputs, OnlineFeaturesInputs
 
 COUNTERS = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")
@@ -48,7 +49,7 @@ def _answer(request: dict[str, Any], report: Callable[[str], None]) -> Any:
     workspace = Path.cwd()
     match request:
         case {"verb": "apply", "inputs": inputs}:
-            return apply.apply(FeatureRegistryInputs.model_validate(inputs), workspace, report).wire()
+            return apply.apply(FeatureRegistryInputs.model_validate(inputs), workspace, report, online_settings(os.environ)).wire()
         case {"verb": "materialize", "inputs": inputs, "start": start, "end": end}:
             return materialize.materialize(OnlineFeaturesInputs.model_validate(inputs), start, end, workspace, report).wire()
         case {"verb": "join", "inputs": inputs}:

@@ -6,7 +6,7 @@ The same files give the same text. What is installed is in the image.
 import base64
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlx_pipelines.code import FOLDER, OWN_PACKAGE, Source, reached
@@ -24,15 +24,8 @@ def packed(entry: str, workspace: Path, algorithms: Sequence[str], functions: Se
     """A zip file in base64, empty where there is nothing of the workspace's; raises ``PipelineError`` where it is too large."""
     folder = workspace / FOLDER
     own = [source.path for source, _ in reached(entry, workspace, *algorithms) if _is_the_workspaces(source, folder)]
-    features = [workspace / FEATURE_FOLDER / path for path in function_files(functions, workspace)] if functions else []
-    paths = sorted({*own, *features, *(above for path in own for above in _packages(path, folder))})
-    if not paths:
-        return ""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
-        for path in paths:
-            made.writestr(zipfile.ZipInfo(path.relative_to(workspace).as_posix(), WRITTEN), path.read_bytes(), zipfile.ZIP_DEFLATED)
-    text = base64.b64encode(buffer.getvalue()).decode()
+    modules = {*own, *(above for path in own for above in _packages(path, folder))}
+    text = _zipped({path.relative_to(workspace).as_posix(): path for path in modules} | _feature_files(functions, workspace, FEATURE_FOLDER))
     if len(text) > LARGEST:
         size = f"{len(text) // 1024} KiB packed: a version on a cluster carries {LARGEST // 1024} KiB"
         raise PipelineError(
@@ -40,6 +33,27 @@ def packed(entry: str, workspace: Path, algorithms: Sequence[str], functions: Se
             hint="install the large ones in the pipelines image (target.images.pipelines), and import them from there",
         )
     return text
+
+
+def packed_functions(functions: Sequence[str], workspace: Path, folder: str = FEATURE_FOLDER) -> str:
+    """The same of the modules that on-demand views reach, which a release keeps in another ``folder``; raises ``PipelineError`` where one is not there."""
+    return _zipped(_feature_files(functions, workspace, folder))
+
+
+def _feature_files(functions: Sequence[str], workspace: Path, folder: str) -> dict[str, Path]:
+    """By the places that they have in feature_repo/."""
+    paths = function_files(functions, workspace, folder) if functions else []
+    return {f"{FEATURE_FOLDER}/{path.as_posix()}": workspace / folder / path for path in paths}
+
+
+def _zipped(files: Mapping[str, Path]) -> str:
+    if not files:
+        return ""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, path in sorted(files.items()):
+            made.writestr(zipfile.ZipInfo(name, WRITTEN), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _is_the_workspaces(source: Source, folder: Path) -> bool:

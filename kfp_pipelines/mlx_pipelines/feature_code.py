@@ -37,10 +37,10 @@ def functions_digest(functions: Sequence[str], workspace: Path, folder: str = FO
     return digest(dict(sorted(parts.items())))
 
 
-def function_files(functions: Sequence[str], workspace: Path) -> list[Path]:
-    """The files of feature_repo/ that the functions reach, relative to it: what a release keeps of them."""
-    root = workspace / FOLDER
-    found = closure([_source(function, workspace) for function in functions], (root, OWN_ROOT))
+def function_files(functions: Sequence[str], workspace: Path, folder: str = FOLDER) -> list[Path]:
+    """The files of the folder that the functions reach, relative to it: what a release keeps of them."""
+    root = workspace / folder
+    found = closure([_source(function, workspace, folder) for function in functions], (root, OWN_ROOT))
     return sorted(source.path.relative_to(root) for source, _ in found if source.path.is_relative_to(root))
 
 

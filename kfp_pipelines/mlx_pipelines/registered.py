@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from mlx_specs.resources import Version
+from mlx_specs.resources import Version, digest
+
+DATA_DIGEST = "mlx.data_digest"
+"""The tag of a version that says which rows it learned from."""
+
+
+def version_fingerprint(definition: str, content_digest: str) -> str:
+    """On a cluster: of what was asked for, and of the rows that this came to. The same definition over new rows is another version."""
+    return digest([definition, content_digest])
 
 
 @dataclass(frozen=True)
@@ -21,9 +29,22 @@ class Registered:
         """What it was made of."""
         return self.tags.get("mlx.fingerprint", "")
 
+    def is_of(self, definition: str) -> bool:
+        """Whether a run on a cluster made it that was asked for by this fingerprint of definitions."""
+        return self.fingerprint == version_fingerprint(definition, self.tags.get(DATA_DIGEST, ""))
+
     def reference(self) -> Version:
         """As an alias or an endpoint refers to it."""
         return Version.registered(self.version, self.tags)
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """One training as MLflow has it."""
+
+    params: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from mlx_pipelines import registry_reads as reads
 from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.registered import Registered
 from mlx_pipelines.registry_reads import find_fingerprint, find_version, versions
-from mlx_pipelines.registry_server import registry_server
+from mlx_pipelines.registry_server import registered_name, registry_server
 from mlx_specs import layout
 from mlx_specs.resources import About, Version
 
@@ -86,22 +86,32 @@ def register(workspace: Path, home: str, model: str, version: Version, run: Run,
     mlflow = client(workspace, home)
     describe(workspace, home, model, about)
     run_id = _record_run(mlflow, workspace, home, model, version.fingerprint, run)
-    server = registry_server()
-    source = server.stored(home, version.artifact) if server else (workspace / version.artifact).resolve().as_uri()
-    own = {FINGERPRINT: version.fingerprint, "mlx.artifact": source if server else version.artifact, "mlx.artifact_digest": version.artifact_digest}
-    mlflow.create_model_version(model, source=source, run_id=run_id, tags={**tags, **own}, description=about.description or None)
+    place = _place(home, version)
+    source = place if "://" in place else (workspace / place).resolve().as_uri()
+    own = {FINGERPRINT: version.fingerprint, "mlx.artifact": place, "mlx.artifact_digest": version.artifact_digest}
+    mlflow.create_model_version(_name(model), source=source, run_id=run_id, tags={**tags, **own}, description=about.description or None)
     made = find_fingerprint(workspace, home, model, version.fingerprint)
     assert made is not None
     return made
+
+
+def _name(model: str) -> str:
+    """As the registry knows it."""
+    server = registry_server()
+    return registered_name(server.namespace, model) if server else model
+
+
+def _place(home: str, version: Version) -> str:
+    """Of its artifact: in the workspace, or where everybody reads it from."""
+    server = registry_server()
+    return server.stored(home, version.artifact) if server else version.artifact
 
 
 def _repeated(workspace: Path, home: str, model: str, found: Registered, version: Version, tags: Mapping[str, str]) -> Registered:
     """Trained again because its artifact was lost: the version stays and points to the new bytes."""
     if found.reference().artifact_digest == version.artifact_digest:
         return found
-    server = registry_server()
-    artifact = server.stored(home, version.artifact) if server else version.artifact
-    tag_version(workspace, home, model, found.version, {**tags, "mlx.artifact": artifact, "mlx.artifact_digest": version.artifact_digest})
+    tag_version(workspace, home, model, found.version, {**tags, "mlx.artifact": _place(home, version), "mlx.artifact_digest": version.artifact_digest})
     again = find_fingerprint(workspace, home, model, version.fingerprint)
     assert again is not None
     return again
@@ -111,13 +121,13 @@ def set_alias(workspace: Path, home: str, model: str, alias: str, version: str) 
     """Points the alias to a version."""
     current = find_version(workspace, home, model, alias)
     if current is None or current.version != version:
-        client(workspace, home).set_registered_model_alias(model, alias, version)
+        client(workspace, home).set_registered_model_alias(_name(model), alias, version)
 
 
 def delete_alias(workspace: Path, home: str, model: str, alias: str) -> None:
     """Removes the alias, if there is one."""
     if find_version(workspace, home, model, alias) is not None:
-        client(workspace, home).delete_registered_model_alias(model, alias)
+        client(workspace, home).delete_registered_model_alias(_name(model), alias)
 
 
 def tag_version(workspace: Path, home: str, model: str, version: str, tags: Mapping[str, str]) -> None:
@@ -125,7 +135,7 @@ def tag_version(workspace: Path, home: str, model: str, version: str, tags: Mapp
     current = {one.version: one.tags for one in versions(workspace, home, model)}.get(version, {})
     for key, value in tags.items():
         if current.get(key) != value:
-            client(workspace, home).set_model_version_tag(model, version, key, value)
+            client(workspace, home).set_model_version_tag(_name(model), version, key, value)
 
 
 def describe(workspace: Path, home: str, model: str, about: About) -> None:
@@ -135,15 +145,15 @@ def describe(workspace: Path, home: str, model: str, about: About) -> None:
     described = reads.find_model(workspace, home, model)
     if described is not None and described.description == about.description and described.tags.items() >= wanted.items():
         return
-    mlflow = client(workspace, home)
+    mlflow, name = client(workspace, home), _name(model)
     if described is None:
-        mlflow.create_registered_model(model, tags=wanted, description=about.description)
+        mlflow.create_registered_model(name, tags=wanted, description=about.description)
         return
-    mlflow.update_registered_model(model, description=about.description)
+    mlflow.update_registered_model(name, description=about.description)
     for key, value in wanted.items():
-        mlflow.set_registered_model_tag(model, key, value)
+        mlflow.set_registered_model_tag(name, key, value)
     for key in set(json.loads(described.tags.get(OWNED_TAGS, "[]"))) - wanted.keys():
-        mlflow.delete_registered_model_tag(model, key)
+        mlflow.delete_registered_model_tag(name, key)
 
 
 def client(workspace: Path, home: str) -> "MlflowClient":
@@ -228,10 +238,10 @@ def _record_inner(mlflow: "MlflowClient", experiment: str, parent: str, inner: S
 
 
 def _experiment(mlflow: "MlflowClient", workspace: Path, home: str, model: str) -> str:
-    """Named like the model; its artifacts have a place of their own, for MLflow's default is the working directory."""
-    found = mlflow.get_experiment_by_name(model)
+    """Named like the registered model; its artifacts have a place of their own, for MLflow's default is the working directory."""
+    found = mlflow.get_experiment_by_name(_name(model))
     if found is None and registry_server():
-        return mlflow.create_experiment(model)
+        return mlflow.create_experiment(_name(model))
     if found is None:
         place = (workspace / layout.tracking(home) / "artifacts" / model).resolve()
         return mlflow.create_experiment(model, artifact_location=place.as_uri())

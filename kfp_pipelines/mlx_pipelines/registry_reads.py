@@ -7,26 +7,16 @@ writes. The tables are MLflow's; a test holds every answer here against MLflow's
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_features.sqlite_reads import open_to_read
-from mlx_pipelines.registered import Registered, RegisteredModel
-from mlx_pipelines.registry_server import registry_server
+from mlx_pipelines.registered import RecordedRun, Registered, RegisteredModel
+from mlx_pipelines.registry_server import registered_name, registry_server
 from mlx_specs import layout
 from mlx_specs.resources import Version
 
 DELETED = "Deleted_Internal"
 """The stage that MLflow gives to a version that was deleted."""
-
-
-@dataclass(frozen=True)
-class RecordedRun:
-    """One training as MLflow has it."""
-
-    params: dict[str, str]
-    metrics: dict[str, float]
-    tags: dict[str, str]
 
 
 def database(workspace: Path, home: str) -> Path:
@@ -50,7 +40,7 @@ def versions(workspace: Path, home: str, model: str) -> list[Registered]:
     if server := registry_server():
         from mlx_pipelines.registry_rest import versions_of
 
-        return versions_of(server.url, model)
+        return versions_of(server.url, registered_name(server.namespace, model))
     with _opened(workspace, home) as connection:
         if connection is None:
             return []
@@ -102,7 +92,7 @@ def find_model(workspace: Path, home: str, model: str) -> RegisteredModel | None
     if server := registry_server():
         from mlx_pipelines.registry_rest import model_of
 
-        return model_of(server.url, model)
+        return model_of(server.url, registered_name(server.namespace, model))
     with _opened(workspace, home) as connection:
         if connection is None:
             return None

@@ -5,6 +5,7 @@ The server's URL and names enter; a version leaves, or the empty one where there
 
 import http.client
 import json
+import math
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlx_pipelines.errors import PipelineError
-from mlx_pipelines.registered import Registered, RegisteredModel
+from mlx_pipelines.registered import RecordedRun, Registered, RegisteredModel
 from mlx_specs.resources import Version
 
 LIMIT = 30
@@ -22,13 +23,15 @@ PAGE = 1000
 
 def champion(url: str, model: str, alias: str) -> Version:
     """The version that an alias points to; tags that mlx wrote say where its artifact is."""
+    found = pointed_to(url, model, alias)
+    return found.reference() if found is not None else Version()
+
+
+def pointed_to(url: str, model: str, alias: str) -> Registered | None:
+    """The same with all that is known of it."""
     query = urllib.parse.urlencode({"name": model, "alias": alias})
     found = _get(url, f"api/2.0/mlflow/registered-models/alias?{query}")
-    if found is None:
-        return Version()
-    version: dict[str, Any] = found["model_version"]
-    tags = {tag["key"]: tag["value"] for tag in version.get("tags") or ()}
-    return Version.registered(str(version["version"]), tags)
+    return None if found is None else _registered(found["model_version"], [(str(found["model_version"]["version"]), alias)])
 
 
 def versions_of(url: str, model: str) -> list[Registered]:
@@ -45,6 +48,15 @@ def model_of(url: str, model: str) -> RegisteredModel | None:
     """The registered model itself."""
     known = _record(url, model)
     return None if known is None else RegisteredModel(known.get("description") or "", {tag["key"]: tag["value"] for tag in known.get("tags") or ()})
+
+
+def run_of(url: str, run_id: str) -> RecordedRun:
+    """What was recorded of a run; nothing where it is gone. MLflow's own tags are left out."""
+    found = _get(url, f"api/2.0/mlflow/runs/get?{urllib.parse.urlencode({'run_id': run_id})}")
+    data: dict[str, Any] = {} if found is None else found["run"]["data"]
+    params, metrics, tags = ({each["key"]: each["value"] for each in data.get(part) or ()} for part in ("params", "metrics", "tags"))
+    figures = {key: float(value) for key, value in sorted(metrics.items()) if not math.isnan(float(value))}
+    return RecordedRun(dict(sorted(params.items())), figures, {key: value for key, value in sorted(tags.items()) if not key.startswith("mlflow.")})
 
 
 def _record(url: str, model: str) -> dict[str, Any] | None:

@@ -8,7 +8,9 @@ import os
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-REGISTRY, STORAGE = "MLX_REGISTRY", "MLX_STORAGE"
+from mlx_specs import layout
+
+REGISTRY, STORAGE, NAMESPACE = "MLX_REGISTRY", "MLX_STORAGE", "MLX_NAMESPACE"
 
 
 @dataclass(frozen=True)
@@ -17,14 +19,19 @@ class RegistryServer:
 
     url: str
     storage: str
+    namespace: str
 
     def stored(self, home: str, artifact: str) -> str:
         """``.mlx/dev/models/delay/FINGERPRINT`` as an address that everybody can read."""
-        place, _, query = self.storage.partition("?")
-        return f"{place}/{PurePosixPath(artifact).relative_to(home)}" + (f"?{query}" if query else "")
+        return layout.stored(self.storage, PurePosixPath(artifact).relative_to(home).as_posix())
 
 
 def registry_server() -> RegistryServer | None:
     """None on a laptop."""
     url = os.environ.get(REGISTRY, "")
-    return RegistryServer(url, os.environ[STORAGE]) if url else None
+    return RegistryServer(url, os.environ[STORAGE], os.environ[NAMESPACE]) if url else None
+
+
+def registered_name(namespace: str, model: str) -> str:
+    """``delays-dev.delay``: one server is there for all environments of a cluster, and a namespace belongs to one of them."""
+    return f"{namespace}.{model}"

@@ -14,8 +14,8 @@ from mlx_pipelines.compile import pipeline_parameters, read_ir
 from mlx_pipelines.errors import PipelineError, StepFailed
 from mlx_pipelines.kept import is_kept, package_kept
 from mlx_pipelines.recording import record_version
+from mlx_pipelines.registered import DATA_DIGEST, Registered
 from mlx_pipelines.registry import find_fingerprint, tag_version
-from mlx_pipelines.registry_reads import Registered
 from mlx_pipelines.run import run_pipeline
 from mlx_pipelines.trained import find_trained
 from mlx_pipelines.training_failure import explained
@@ -113,7 +113,7 @@ def register_left(inputs: ModelVersionInputs, features: list[str], workspace: Pa
     own = {name: str(value) for name, value in {**inputs.parameters, **inputs.arguments}.items()}
     return record_version(
         workspace, inputs.home, inputs.model, inputs.fingerprint, artifact=folder.as_posix(), run_folder=_run_folder(inputs, workspace),
-        package=inputs.package, params=algorithm | params | own, provenance={"mlx.data_digest": inputs.data.digest, "mlx.code_digest": inputs.code_digest},
+        package=inputs.package, params=algorithm | params | own, provenance={DATA_DIGEST: inputs.data.digest, "mlx.code_digest": inputs.code_digest},
         about=inputs.about,
     )  # fmt: skip
 

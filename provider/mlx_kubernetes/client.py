@@ -23,6 +23,8 @@ TRIES = 4
 PAUSE = 0.2
 """Seconds before the second try; doubled for each further one."""
 BUSY = {429, 502, 503, 504}
+FIRST = 10.0
+"""Seconds for the first answer: a server that is silent then is none, and nobody waits for it as for one that is busy."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Answer:
 
     @property
     def message(self) -> str:
-        return str(self.body.get("message") or "")
+        """The server's words; of one that has none, that it is not what was looked for."""
+        return str(self.body.get("message") or ("" if self.ok else f"it answers HTTP {self.code}, and not as a Kubernetes API server does"))
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -70,6 +73,12 @@ class Client:
     """The one that was used last stands last, and is used next: each new one costs both ends a handshake."""
     _token: str = ""
     _turn: threading.Lock = field(default_factory=threading.Lock)
+    _answered: bool = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds for the next answer."""
+        return self.limit if self._answered else min(self.limit, FIRST)
 
     def get(self, path: str, accept: str = "application/json", **query: str) -> Answer:
         return self.request("GET", path, accept=accept, query=query)
@@ -119,6 +128,8 @@ class Client:
             text = response.read()
         if text.startswith(b"{"):
             return Answer(response.status, json.loads(text))
+        if text.lstrip().startswith(b"<"):
+            raise self._another(response.status)
         return Answer(response.status, {"message": text.decode(errors="replace").strip()})
 
     @contextmanager
@@ -130,6 +141,9 @@ class Client:
         except BaseException:
             connection.close()
             raise
+        self._answered, connection.timeout = True, self.limit
+        if connection.sock is not None:
+            connection.sock.settimeout(self.limit)
         self._idle.append(connection)
 
     def _taken(self) -> http.client.HTTPConnection | None:
@@ -145,8 +159,8 @@ class Client:
     def _opened(self) -> http.client.HTTPConnection:
         at = self.connection
         if at.tls is not None:
-            return http.client.HTTPSConnection(at.host, at.port, timeout=self.limit, context=at.tls)
-        return http.client.HTTPConnection(at.host, at.port, timeout=self.limit)
+            return http.client.HTTPSConnection(at.host, at.port, timeout=self.patience, context=at.tls)
+        return http.client.HTTPConnection(at.host, at.port, timeout=self.patience)
 
     def _current_token(self) -> str:
         if not self.connection.login:
@@ -156,6 +170,11 @@ class Client:
                 self._token = log_in(self.connection)
             return self._token
 
+    def _another(self, code: int) -> Unreachable:
+        at = self.connection
+        reason = f"{at.server} (context {at.context}) answers HTTP {code} with a web page: it does not look like a Kubernetes API server"
+        return Unreachable(reason, hint="does the kubeconfig name the right server and port?")
+
     def _unreachable(self, error: Exception) -> Unreachable:
         import ssl
 
@@ -163,7 +182,7 @@ class Client:
         if isinstance(error, ssl.SSLCertVerificationError):
             return Unreachable(f"{at} shows a certificate that is not trusted: {error.verify_message}", hint="fetch the kubeconfig again")
         if isinstance(error, TimeoutError):
-            return Unreachable(f"{at} does not answer within {self.limit:.0f} s", hint="is the cluster running, and this network the right one?")
+            return Unreachable(f"{at} does not answer within {self.patience:.0f} s", hint="is the cluster running, and this network the right one?")
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
         return Unreachable(f"{at} cannot be reached: {reason}", hint="is the cluster running, and this network the right one?")
 

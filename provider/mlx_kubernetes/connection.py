@@ -9,15 +9,14 @@ import os
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import yaml
-
 from mlx_kubernetes.errors import KubernetesError
+from mlx_kubernetes.kubeconfig import read_kubeconfig
 
 EXEC_LIMIT = 60
 """Seconds that a program that prints credentials may take."""
@@ -55,21 +54,20 @@ def connection(kubeconfig: str = "", context: str = "", namespace: str = "") -> 
     """From a file's path or text; left out: ``KUBECONFIG``, else ``~/.kube/config``, else the pod's own service account."""
     if not kubeconfig and not os.environ.get("KUBECONFIG") and not (Path.home() / ".kube/config").is_file():
         return _in_cluster(namespace)
-    config, where = _read(kubeconfig)
-    name = context or str(config.get("current-context") or "")
+    config = read_kubeconfig(kubeconfig)
+    name = context or config.current
     if not name:
-        raise KubernetesError(f"{where} has no current context", hint="name one in the environment: cluster.context")
-    chosen = _named(config, "contexts", "context", name, where)
-    cluster = _named(config, "clusters", "cluster", str(chosen.get("cluster")), where)
-    user = _named(config, "users", "user", str(chosen["user"]), where) if chosen.get("user") else {}
-    base = Path(where).parent if kubeconfig != where or Path(where).is_file() else Path()
+        raise KubernetesError(f"{config.where} has no current context", hint="name one in the Cluster: spec.context")
+    chosen = config.named("context", name)
+    cluster = config.named("cluster", str(chosen.get("cluster")))
+    user = config.named("user", str(chosen["user"])) if chosen.get("user") else {}
     server = str(cluster.get("server") or "")
     return Connection(
         server=server,
         context=name,
         namespace=namespace or str(chosen.get("namespace") or "default"),
-        tls=_tls(cluster, user, base, where) if server.startswith("https:") else None,
-        token=_token(user, base),
+        tls=_tls(cluster, user, config.where) if server.startswith("https:") else None,
+        token=_token(user),
         login=_login(user),
         login_environment=tuple((str(item["name"]), str(item["value"])) for item in (user.get("exec") or {}).get("env") or ()),
     )
@@ -95,44 +93,16 @@ def log_in(asked: Connection) -> str:
         raise KubernetesError(f"{asked.login[0]} printed no token", hint="client certificates printed by a program are not read; use a token") from None
 
 
-def _read(kubeconfig: str) -> tuple[Mapping[str, Any], str]:
-    if "\n" in kubeconfig or kubeconfig.lstrip().startswith("{"):
-        text, where = kubeconfig, "the kubeconfig"
-    else:
-        paths = [Path(path) for path in (kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")).split(os.pathsep) if path]
-        there = [path for path in paths if path.expanduser().is_file()]
-        if not there:
-            raise KubernetesError(f"no kubeconfig at {paths[0]}", hint="set KUBECONFIG, or name the file in the environment: cluster.kubeconfig")
-        where = str(there[0].expanduser())
-        text = Path(where).read_text(encoding="utf-8")
-    try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError:
-        config = None
-    if not isinstance(config, dict):
-        raise KubernetesError(f"{where} is no kubeconfig", hint="kubectl config view shows what one looks like")
-    return cast("Mapping[str, Any]", config), where
-
-
-def _named(config: Mapping[str, Any], section: str, key: str, name: str, where: str) -> Mapping[str, Any]:
-    entries = cast("Sequence[Mapping[str, Any]]", config.get(section) or ())
-    for entry in entries:
-        if entry.get("name") == name:
-            return entry.get(key) or {}
-    known = ", ".join(str(entry.get("name")) for entry in entries) or "none"
-    raise KubernetesError(f"{where} has no {key} {name!r}", hint=f"there are: {known}")
-
-
-def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], base: Path, where: str) -> ssl.SSLContext:
+def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], where: str) -> ssl.SSLContext:
     if cluster.get("insecure-skip-tls-verify"):
         tls = ssl._create_unverified_context()  # as the user's kubeconfig says
     else:
-        authority = _content(cluster, "certificate-authority", base)
+        authority = _content(cluster, "certificate-authority")
         try:
             tls = ssl.create_default_context(cadata=authority.decode()) if authority else ssl.create_default_context()
         except (ssl.SSLError, UnicodeDecodeError):
             raise KubernetesError(f"{where}: the cluster's certificate authority is no certificate", hint="fetch the kubeconfig again") from None
-    certificate, key = _content(user, "client-certificate", base), _content(user, "client-key", base)
+    certificate, key = _content(user, "client-certificate"), _content(user, "client-key")
     if certificate and key:
         _load_pair(tls, certificate, key)
     return tls
@@ -146,16 +116,16 @@ def _load_pair(tls: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
         tls.load_cert_chain(pair.name)
 
 
-def _content(section: Mapping[str, Any], name: str, base: Path) -> bytes:
-    """Given as base64 (``NAME-data``) or as a file beside the kubeconfig."""
+def _content(section: Mapping[str, Any], name: str) -> bytes:
+    """Given as base64 (``NAME-data``) or as a file."""
     if section.get(f"{name}-data"):
         return base64.b64decode(str(section[f"{name}-data"]))
-    return (base / str(section[name])).read_bytes() if section.get(name) else b""
+    return Path(str(section[name])).read_bytes() if section.get(name) else b""
 
 
-def _token(user: Mapping[str, Any], base: Path) -> str:
+def _token(user: Mapping[str, Any]) -> str:
     if user.get("tokenFile"):
-        return (base / str(user["tokenFile"])).read_text().strip()
+        return Path(str(user["tokenFile"])).read_text().strip()
     return str(user.get("token") or "")
 
 

@@ -33,7 +33,7 @@ class TrainingRun:
 
         asked = TrainingRunInputs.model_validate(inputs)
         try:
-            run_id = submit(asked.run, run_name(asked.model, asked.fingerprint))
+            run_id = submit(asked.run, run_name(asked))
         except PipelineError as error:
             raise ResourceError(f"model {asked.model!r}: {error}", hint=error.hint) from error
         report(f"submitted as run {run_id}")
@@ -57,6 +57,6 @@ class TrainingRun:
         """Runs and versions only grow."""
 
 
-def run_name(model: str, fingerprint: str) -> str:
-    """Under which a run is found again."""
-    return f"{model}-{fingerprint[:DIGITS]}"
+def run_name(asked: TrainingRunInputs) -> str:
+    """Under which a run is found again: with the namespace that only one environment has, as an installation of KFP may list all in one page."""
+    return f"{asked.run.namespace}/{asked.model}-{asked.fingerprint[:DIGITS]}"

@@ -54,9 +54,18 @@ def verify(folder: Path, digest: str) -> ModelFile:
         raise ArtifactError(f"{folder / MODEL_FILE} was written by another version of mlx", hint=AGAIN) from error
 
 
+def verifies(folder: Path, digest: str) -> bool:
+    """Whether it is there, whole, with this digest."""
+    try:
+        verify(folder, digest)
+    except ArtifactError:
+        return False
+    return True
+
+
 def copy_artifact(source: Path, folder: Path, digest: str) -> bool:
     """Copies an artifact, verified on both sides; False where it is there already. One caller at a time: what a killed one left is written over."""
-    if _verifies(folder, digest):
+    if verifies(folder, digest):
         return False
     verify(source, digest)
     part = folder.with_name(f".{folder.name}.part")
@@ -89,7 +98,7 @@ def _manifest_of(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _commit(temporary: Path, folder: Path, manifest: bytes) -> None:
     """The rename is the commit: a reader sees the old folder, the new one or none, never a half."""
-    if not _verifies(folder, hashlib.sha256(manifest).hexdigest()):
+    if not verifies(folder, hashlib.sha256(manifest).hexdigest()):
         temporary.chmod(0o755)
         _replace(temporary, folder)
 
@@ -103,14 +112,6 @@ def _replace(temporary: Path, folder: Path) -> None:
         _sync(folder.parent)
     finally:
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _verifies(folder: Path, digest: str) -> bool:
-    try:
-        verify(folder, digest)
-    except ArtifactError:
-        return False
-    return True
 
 
 def _sync(folder: Path) -> None:

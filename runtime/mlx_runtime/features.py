@@ -7,7 +7,6 @@ functions as well. Knows nothing of HTTP; imports neither Feast nor pandas.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,13 +47,12 @@ class FeatureSource:
     """An open online store and the functions of its service: shared by every version that a server holds."""
 
     lookup: FeatureLookup
-    path: Path
     reader: OnlineReader
     functions: Mapping[str, Callable[..., Any]]
 
     def unavailable(self) -> str:
         """Why the store cannot be read, or nothing."""
-        return "" if self.path.is_file() else f"the online store {self.lookup.path} is not there: mlx apply makes it, mlx features materialize fills it"
+        return self.reader.store.unavailable()
 
 
 @dataclass(frozen=True)
@@ -114,16 +112,22 @@ class Route:
 
 
 def open_source(lookup: FeatureLookup, workspace: Path) -> FeatureSource:
-    """The reader, and the functions as their files are now; ``CodeError`` when one cannot be imported."""
+    """Of the file on this machine that the lookup names; ``CodeError`` where a function cannot be imported."""
+    from mlx_features.online_sqlite import sqlite_reader
+
+    return source_of(lookup, sqlite_reader(lookup, workspace), workspace)
+
+
+def source_of(lookup: FeatureLookup, reader: OnlineReader, workspace: Path) -> FeatureSource:
+    """The reader, and the functions as their files are now; ``CodeError`` where one cannot be imported."""
     from mlx_features import on_demand
-    from mlx_features.online import OnlineReader
 
     try:
         with as_the_files_are_now(workspace):
             functions = {view.name: on_demand.load(view, workspace) for view in lookup.definitions.on_demand}
-        return FeatureSource(lookup, workspace / lookup.path, OnlineReader(lookup, workspace), functions)
     except FeatureError as error:
         raise CodeError(str(error), hint=error.hint) from error
+    return FeatureSource(lookup, reader, functions)
 
 
 class FeatureJoin:
@@ -213,8 +217,6 @@ class FeatureJoin:
             return self.source.reader.read({key: given[key] for key in route.keys}, moments, route.wanted)
         except FeatureError as error:
             raise StoreUnavailable(self.source.unavailable() or f"{error}: {error.hint}") from error
-        except sqlite3.Error as error:  # such as a file that is being written as a whole
-            raise StoreUnavailable(f"the online store {self.source.lookup.path} cannot be read: {error}") from error
 
     def _compute(self, route: Route, known: Given, rows: int) -> dict[str, Sequence[Any]]:
         from mlx_features import on_demand

@@ -1,10 +1,11 @@
 """Capacity before anything is created: what workloads ask for fits the pools of the environment's cluster.
 
-Everything that could be made of a workspace enters; diagnostics leave. Machine tables are read only where the environment is
-on a cluster of a cloud; on an existing cluster its nodes decide, when they can be asked.
+Everything that could be made of a workspace enters; diagnostics leave. Machine tables are read only for clusters of a cloud; on an
+existing cluster its nodes decide, when they can be asked, and what its pools say of them is a warning until then.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from mlx_specs.allocatable import allocatable
 from mlx_specs.cluster import Cluster, ClusterSpec, NodePool, Taint
@@ -14,14 +15,13 @@ from mlx_specs.fit import Offer, PoolNodes, Pools, unfit
 from mlx_specs.graph import Graph, Node
 from mlx_specs.load import Draught
 from mlx_specs.machines import Cloud, Machine, cheapest, machine_of, machine_problems, machine_table, own_file
-from mlx_specs.pools import GPU, taints
+from mlx_specs.pools import GPU, declared, taints
 from mlx_specs.workloads import workloads
 
 
 def pools_have_known_machines(draught: Draught) -> Iterator[Diagnostic]:
-    """The machines of the cluster's pools are known: else neither capacity nor cost can be told."""
-    node = cluster_of(draught.graph, draught.chosen.object)
-    if node is not None:
+    """The machines of each cluster's pools are known, whichever environment is on it: else neither capacity nor cost can be told."""
+    for node in draught.graph.objects:
         yield from machine_problems(node, draught.workspace)
 
 
@@ -32,10 +32,20 @@ def workloads_fit_their_pools(draught: Draught) -> Iterator[Diagnostic]:
         return
     provider = node.object.spec.provider
     if provider == "existing":
+        yield from _beyond_what_pools_say(draught.graph, node, node.object.spec)
         return
     pools = _bought(node, node.object.spec, provider, machine_table(provider, draught.workspace))
     for workload in workloads(draught.graph):
         yield from unfit(workload, pools)
+
+
+def _beyond_what_pools_say(graph: Graph, node: Node, cluster: ClusterSpec) -> Iterator[Diagnostic]:
+    """Nodes may be larger than their pool says, and there may be more of them: a warning, until they are asked."""
+    rooms = {name: declared(pool) for name, pool in cluster.node_pools.items()}
+    said = {name: PoolNodes(name, {room: cluster.node_pools[name].max}, is_open=False, max_at=max_at(node, name)) for name, room in rooms.items() if room}
+    for workload in workloads(graph):
+        if workload.compute.pool in said:
+            yield from (replace(problem, severity="warning") for problem in unfit(workload, Pools(node.id, tuple(said.values()))))
 
 
 def cluster_of(graph: Graph, environment: Environment) -> Node | None:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from math import ceil
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from mlx_specs.base import Name, Object, Quantity, Strict
 from mlx_specs.capacity import GI, number_of
@@ -201,6 +202,10 @@ class ClusterSpec(Strict):
     encryption_key: str | None = Field(
         default=None, description="Your own key that encrypts the cluster's Secrets: of Key Vault on aks, KMS on eks, Cloud KMS on gke."
     )
+    disk_encryption_key: str | None = Field(
+        default=None,
+        description="Your own key that encrypts the disks of nodes: a disk encryption set on aks, a key of KMS on eks, of Cloud KMS on gke.",
+    )
     upgrade_channel: UpgradeChannel | None = Field(
         default=None,
         description="How the cloud upgrades: none, patch, stable or rapid on aks (none if left out); standard or extended support on eks (standard); "
@@ -212,20 +217,12 @@ class ClusterSpec(Strict):
     parallel: Annotated[int, Field(ge=1, le=64)] = Field(default=4, description="How many resources are worked on at the same time.")
 
     @model_validator(mode="after")
-    def _existing_has_a_context(self) -> Self:
-        if self.provider == "existing" and self.context is None:
-            raise ValueError("provider existing needs 'context'")
-        for name in ("context", "kubeconfig"):
-            if self.provider != "existing" and getattr(self, name) is not None:
-                raise ValueError(f"'{name}' belongs to provider existing, not to {self.provider}")
-        return self
-
-    @model_validator(mode="after")
     def _the_provider_can_do_it(self) -> Self:
-        rules = (belongs_to_a_cloud,) if self.provider == "existing" else (*CLOUD_RULES, *RULES_OF[self.provider])
-        problems = [problem for rule in rules for problem in rule(self)]
-        if problems:
-            raise ValueError("; ".join(problems))
+        rules = (has_a_context,) if self.provider == "existing" else (*CLOUD_RULES, *RULES_OF[self.provider])
+        problems = "; ".join(problem for rule in rules for problem in rule(self))
+        refused = {**({"": problems} if problems else {}), **fields_of_another_provider(self)}
+        if refused:
+            raise _at_their_places(refused)
         return self
 
 
@@ -240,15 +237,32 @@ Rule = Callable[[ClusterSpec], Iterator[str]]
 
 SCHEMES: Mapping[str, str] = {"aks": "azblob", "eks": "s3", "gke": "gs"}
 REGIONS: Mapping[str, str] = {"aks": "westeurope", "eks": "eu-west-1", "gke": "europe-west1"}
-OF_CLOUDS = ("region", "version", "aks", "eks", "gke", "privateEndpoint", "storage", "encryptionKey", "upgradeChannel", "tags")
+OF_CLOUDS = ("region", "version", "aks", "eks", "gke", "privateEndpoint", "storage", "encryptionKey", "diskEncryptionKey", "upgradeChannel", "tags")
 
 
-def belongs_to_a_cloud(spec: ClusterSpec) -> Iterator[str]:
-    """An existing cluster is not made here: what makes one is refused."""
+def _at_their_places(refused: Mapping[str, str]) -> ValidationError:
+    """What is wrong by the field that it is told at; under no name what is wrong with all of the spec."""
+    errors = [
+        InitErrorDetails(type=PydanticCustomError("value_error", "{error}", {"error": message}), loc=(field,) if field else (), input=None)
+        for field, message in refused.items()
+    ]
+    return ValidationError.from_exception_data("ClusterSpec", errors)
+
+
+def fields_of_another_provider(spec: ClusterSpec) -> dict[str, str]:
+    """An existing cluster is found and not made, and each cloud has settings of its own: what belongs to another provider is refused."""
     said = spec.model_dump(by_alias=True, exclude_defaults=True)
-    for name in OF_CLOUDS:
-        if name in said:
-            yield f"'{name}' makes a cluster on a cloud, and provider existing finds one: leave it out"
+    if spec.provider == "existing":
+        return {name: f"'{name}' makes a cluster on a cloud, and provider existing finds one: leave it out" for name in OF_CLOUDS if name in said}
+    owners = {"context": "existing", "kubeconfig": "existing", "aks": "aks", "eks": "eks", "gke": "gke"}
+    others = [(name, owner) for name, owner in owners.items() if owner != spec.provider and getattr(spec, name) is not None]
+    return {name: f"'{name}' belongs to provider {owner}, not to {spec.provider}: leave it out" for name, owner in others}
+
+
+def has_a_context(spec: ClusterSpec) -> Iterator[str]:
+    """A cluster that is there is found by a context."""
+    if spec.context is None:
+        yield "provider existing needs 'context'"
 
 
 def has_a_region(spec: ClusterSpec) -> Iterator[str]:
@@ -257,13 +271,6 @@ def has_a_region(spec: ClusterSpec) -> Iterator[str]:
         yield f"provider {spec.provider} needs 'region', such as {REGIONS[spec.provider]}"
     elif not re.fullmatch(r"[a-z][a-z0-9-]*", spec.region):
         yield f"'{spec.region}' is no region: write it as the cloud does, such as {REGIONS[spec.provider]}"
-
-
-def has_settings_of_its_own_only(spec: ClusterSpec) -> Iterator[str]:
-    """The settings are those of the provider."""
-    for name, settings in (("aks", spec.aks), ("eks", spec.eks), ("gke", spec.gke)):
-        if settings is not None and name != spec.provider:
-            yield f"'{name}' belongs to provider {name}, not to {spec.provider}: leave it out"
 
 
 def has_a_known_channel(spec: ClusterSpec) -> Iterator[str]:
@@ -293,13 +300,24 @@ def has_a_bucket_of_its_own_cloud(spec: ClusterSpec) -> Iterator[str]:
 
 def has_a_key_of_its_own_cloud(spec: ClusterSpec) -> Iterator[str]:
     """A cloud encrypts with its own kind of key."""
-    form, words = {
-        "aks": (r"https://[a-z0-9-]+\.vault\.[a-z.]+/keys/[A-Za-z0-9-]+/[0-9a-f]{32}", "https://VAULT.vault.azure.net/keys/NAME/VERSION"),
-        "eks": (r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", "arn:aws:kms:REGION:ACCOUNT:key/ID"),
-        "gke": (r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+", "projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/NAME"),
-    }[spec.provider]
+    form, words = KEYS[spec.provider]
     if spec.encryption_key is not None and not re.fullmatch(form, spec.encryption_key):
         yield f"'encryptionKey' is no key of {spec.provider}: write {words}"
+    form, words = DISK_ENCRYPTION_SET if spec.provider == "aks" else KEYS[spec.provider]
+    if spec.disk_encryption_key is not None and not re.fullmatch(form, spec.disk_encryption_key):
+        yield f"'diskEncryptionKey' is no key of {spec.provider} for disks: write {words}"
+
+
+KEYS: Mapping[str, tuple[str, str]] = {
+    "aks": (r"https://[a-z0-9-]+\.vault\.[a-z.]+/keys/[A-Za-z0-9-]+/[0-9a-f]{32}", "https://VAULT.vault.azure.net/keys/NAME/VERSION"),
+    "eks": (r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", "arn:aws:kms:REGION:ACCOUNT:key/ID"),
+    "gke": (r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+", "projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/NAME"),
+}
+"""What a key is written like, for a pattern and for people."""
+DISK_ENCRYPTION_SET = (
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Compute/diskEncryptionSets/[^/]+",
+    "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Compute/diskEncryptionSets/NAME",
+)
 
 
 def has_tags_that_the_cloud_takes(spec: ClusterSpec) -> Iterator[str]:
@@ -350,7 +368,6 @@ def gibibytes(quantity: str) -> int:
 
 CLOUD_RULES: tuple[Rule, ...] = (
     has_a_region,
-    has_settings_of_its_own_only,
     has_a_known_channel,
     has_a_version_of_its_form,
     has_a_bucket_of_its_own_cloud,

@@ -12,7 +12,8 @@ from mlx_specs.diagnostics import Diagnostic, File, Place, diagnostic, did_you_m
 from mlx_specs.graph import Graph, Node, make_graph
 from mlx_specs.machines import machine_problems
 from mlx_specs.objects import Draft, draft, make_object
-from mlx_specs.reading import read_specs
+from mlx_specs.pools import declared
+from mlx_specs.reading import Reading, read_specs
 from mlx_specs.secret_rules import secrets_in
 
 STACK_PREFIX = "cluster-"
@@ -40,7 +41,7 @@ def stack_name(cluster: str) -> str:
 def load_cluster(workspace: Path, name: str) -> LoadedCluster:
     """The Cluster of this name."""
     reading = read_specs(workspace)
-    drafts = [each for each in map(draft, reading.documents) if not isinstance(each, list) and each.kind == "Cluster"]
+    drafts = _drafts(reading)
     chosen = [each for each in drafts if each.name == name]
     if not chosen:
         return LoadedCluster(None, (*reading.diagnostics, _unknown(name, drafts)))
@@ -49,6 +50,16 @@ def load_cluster(workspace: Path, name: str) -> LoadedCluster:
         hint = f"the first one is in {first.document.place()}"
         return LoadedCluster(None, (second.document.problem(("metadata", "name"), "duplicate-object", f"Cluster '{name}' is defined twice", hint),))
     return _typed(chosen[0], workspace)
+
+
+def clusters_elsewhere(workspace: Path, environment: str) -> list[Diagnostic]:
+    """What is wrong with the Clusters that this environment does not have: no environment has a say in them, so any is good to check them."""
+    others = [each for each in _drafts(read_specs(workspace)) if each.environments is not None and environment not in each.environments]
+    return [problem for each in others for problem in _typed(each, workspace).diagnostics]
+
+
+def _drafts(reading: Reading) -> list[Draft]:
+    return [each for each in map(draft, reading.documents) if not isinstance(each, list) and each.kind == "Cluster"]
 
 
 def _unknown(name: str, drafts: Sequence[Draft]) -> Diagnostic:
@@ -80,8 +91,7 @@ def pools_say_what_they_offer(node: Node, cluster: Cluster) -> Iterator[Diagnost
     if spec.provider != "existing" or "kueue" not in spec.add_ons:
         return
     for name, pool in spec.node_pools.items():
-        lacks = pool.requirements is None or pool.requirements.cpu is None or pool.requirements.memory is None
-        if lacks or (pool.intent == "gpu" and (pool.requirements is None or pool.requirements.gpu_count is None)):
+        if declared(pool) is None:
             message = f"pool '{name}' does not say what each of its nodes offers: its queue needs a quota"
             hint = "write requirements: {cpu: CORES, memory: SIZE}, and gpuCount for GPUs: what pods can use of a node"
             yield node.problem(("spec", "nodePools", name), "missing-field", message, hint, key=True)

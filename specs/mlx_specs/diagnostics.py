@@ -147,3 +147,8 @@ def there_are(options: Iterable[str]) -> str:
 
 def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 object``, ``12,000 objects``"""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

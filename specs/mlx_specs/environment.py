@@ -44,7 +44,10 @@ class KubernetesTarget(Strict):
         description="Where data, artifacts and predictions are kept: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azblob://CONTAINER/PREFIX?storage_account=NAME."
     )
     images: Images = Field(description="The images that pods run.")
-    mlflow: Url = Field(default="http://mlflow.mlflow:5000", description="The MLflow server; left out: the cluster's own.")
+    mlflow: Url = Field(
+        default="http://mlflow.mlflow:5000",
+        description="The MLflow server, which plan, apply and render ask which version is champion; left out: the cluster's own.",
+    )
     pipelines: Url = Field(default="http://ml-pipeline.kubeflow:8888", description="The API server of Kubeflow Pipelines; left out: the cluster's own.")
     plugin: Literal["mlx", "pulumi"] = Field(
         default="mlx", description="What talks to the API server: mlx's own provider, or Pulumi's Kubernetes plugin, which must then be installed."

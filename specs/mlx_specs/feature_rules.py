@@ -10,6 +10,7 @@ from datetime import date, datetime
 from mlx_specs.dataset import Dataset
 from mlx_specs.diagnostics import Diagnostic, did_you_mean, listing, there_are
 from mlx_specs.documents import Path
+from mlx_specs.environment import KubernetesTarget
 from mlx_specs.feature_services import Service, services_of
 from mlx_specs.feature_store import FeatureStore, FeatureStoreSpec, FeatureView, OnDemandView
 from mlx_specs.graph import Graph, Node
@@ -234,6 +235,20 @@ def _is_online(node: Node, service: Service) -> Iterator[Diagnostic]:
         yield node.problem(("spec", "features"), "features", message, "write online: true in the view, or send these features with the requests")
 
 
+def features_are_where_pods_read_them(draught: Draught) -> Iterator[Diagnostic]:
+    """An endpoint on a cluster looks features up in a server: no pod has the file of an sqlite store."""
+    services = services_of(draught.graph)
+    if not isinstance(draught.chosen.object.spec.target, KubernetesTarget):
+        return
+    for node in draught.graph.of_kind("Inference"):
+        assert isinstance(node.object, Inference)
+        service = services.get(node.object.spec.features or "")
+        if node.object.spec.mode == "realtime" and service is not None and service.store.spec.online_store.type == "sqlite":
+            message = f"'features' cannot be looked up on target kubernetes: the online store of {service.node.id} is a file (sqlite), which no pod has"
+            hint = "use onlineStore.type: redis or postgres there; or null in the overrides: requests carry all columns"
+            yield node.problem(("spec", "features"), "unsupported", message, hint, key=True)
+
+
 def _stores(graph: Graph) -> Iterator[tuple[Node, FeatureStore]]:
     for node in graph.of_kind("FeatureStore"):
         assert isinstance(node.object, FeatureStore)
@@ -248,4 +263,5 @@ RULES = (
     defaults_are_of_the_features_type,
     feature_services_exist,
     inferences_have_the_features_of_their_model,
+    features_are_where_pods_read_them,
 )

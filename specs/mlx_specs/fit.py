@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlx_specs.capacity import Amount, first_lacking, lacking, offered
-from mlx_specs.diagnostics import Diagnostic, Severity, there_are
+from mlx_specs.diagnostics import Diagnostic, Severity, plural, there_are
 from mlx_specs.documents import Path
 from mlx_specs.workloads import Workload
 
@@ -178,11 +178,11 @@ def _too_many(workload: Workload, pools: Sequence[PoolNodes], cluster: Pools) ->
     if wanted is None:
         return
     pool = next(pool for pool in pools if pool.best(request).holds(request))
-    nodes = f"on {pool.size} node{'s' if pool.size > 1 else ''}"
+    nodes = f"on {plural(pool.size, 'node')}"
     owner = f"{pool.title} holds {held} {nodes} at most" if len(pools) == 1 else f"the pools of {cluster.cluster} hold {held} at most"
     message = f"'{wanted.field[-1]}' asks for {wanted.number} {wanted.noun} with {workload.asked} each: {owner}"
     more = pool.size - (held - wanted.number) // pool.best(request).copies_of(request)
-    way = f"raise 'max' of {pool.title} to {more} at {pool.max_at}" if cluster.table else f"{pool.title} needs {more} nodes: add some"
+    way = f"raise 'max' of {pool.title} to {more} at {pool.max_at}" if cluster.table else f"{pool.title} needs {plural(more, 'node')}: add some"
     yield workload.node.problem(wanted.field, "capacity", message, f"{wanted.why}; {way}, or ask for less", severity=wanted.severity)
 
 

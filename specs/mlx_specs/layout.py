@@ -82,6 +82,12 @@ def predictions(home: str, name: str, run_digest: str) -> PurePosixPath:
     return PurePosixPath(home) / "predictions" / name / run_digest
 
 
+def stored(storage: str, *parts: str) -> str:
+    """A place in an environment's storage: ``s3://bucket/prefix/PARTS``, and what its URL asks with."""
+    place, _, query = storage.partition("?")
+    return "/".join((place, *parts)) + (f"?{query}" if query else "")
+
+
 def find_workspace(start: Path) -> Path | None:
     """The nearest folder at or above ``start`` that holds Pulumi.yaml."""
     for folder in (start, *start.parents):

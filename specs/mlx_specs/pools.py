@@ -5,6 +5,7 @@ On a cloud mlx labels and taints the nodes itself; on an existing cluster they h
 
 from collections.abc import Mapping
 
+from mlx_specs.capacity import Amount, number_of
 from mlx_specs.cluster import ClusterSpec, NodePool, Taint
 
 POOL_LABEL = "mlx.dev/pool"
@@ -19,6 +20,14 @@ def selector(cluster: ClusterSpec, name: str) -> Mapping[str, str]:
     """The labels that all nodes of a pool have and no others: those that an existing pool names, else ``mlx.dev/pool``."""
     pool = cluster.node_pools[name]
     return dict(sorted(pool.labels.items())) if cluster.provider == "existing" and pool.labels else {POOL_LABEL: name}
+
+
+def declared(pool: NodePool) -> Amount | None:
+    """What an existing pool says that pods can use of each node; None where it does not say all of it."""
+    needs = pool.requirements
+    if needs is None or needs.cpu is None or needs.memory is None or (pool.intent == "gpu" and needs.gpu_count is None):
+        return None
+    return Amount(needs.cpu * 1000, int(number_of(needs.memory)), needs.gpu_count or 0)
 
 
 def node_labels(cluster: ClusterSpec, name: str) -> Mapping[str, str]:

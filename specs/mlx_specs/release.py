@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mlx_specs.base import Name, Strict, plain
-from mlx_specs.resources import Wire, digest
+from mlx_specs.resources import Version, Wire, digest
 
 LOCK_KIND = "ReleaseLock"
 DIGEST_PATTERN = "^[0-9a-f]{64}$"
@@ -132,6 +132,11 @@ class ReleaseFile(Wire):
     objects: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     """Model, Pipeline and FeatureStore objects as people write them."""
     runs: dict[str, ReleasedRun] = Field(default_factory=dict[str, ReleasedRun])
+
+    def version(self, model: str, artifact: str) -> Version:
+        """A released version, numbered as where it was trained, whose bytes are at ``artifact``."""
+        pin = self.pins.models[model]
+        return Version(fingerprint=pin.fingerprint, version=self.runs[model].version, artifact=artifact, artifact_digest=pin.artifact_digest)
 
 
 def definition_digest(written: Mapping[str, Any]) -> str:

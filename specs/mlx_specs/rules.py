@@ -247,6 +247,15 @@ def modes_have_their_own_settings(draught: Draught) -> Iterator[Diagnostic]:
             yield node.problem(("spec", "compute", "nodes"), "ignored-field", "an endpoint runs in replicas, not on several nodes", "use scaling", key=True)
 
 
+def a_schedule_trains_on_one_node(draught: Draught) -> Iterator[Diagnostic]:
+    """What runs by a schedule is the pipeline; training on several nodes begins with an apply."""
+    for node, model in _of(draught, Model):
+        spread = model.spec.compute is not None and (model.spec.compute.nodes or 1) > 1
+        if spread and model.spec.retraining is not None and model.spec.retraining.schedule is not None:
+            hint = "leave one of them out; an apply in CI, by a schedule of its own, trains on several nodes when the rows are new"
+            yield node.problem(("spec", "compute", "nodes"), "ignored-field", "a schedule retrains on one node, not on several", hint, key=True)
+
+
 def endpoints_have_ports_of_their_own(draught: Draught) -> Iterator[Diagnostic]:
     """Two endpoints of an environment do not ask for the same port."""
     taken: dict[int, str] = {}
@@ -300,6 +309,7 @@ RULES: tuple[Rule, ...] = (
     a_first_model_completes_its_endpoint,
     what_is_promoted_is_pinned,
     modes_have_their_own_settings,
+    a_schedule_trains_on_one_node,
     endpoints_have_ports_of_their_own,
     *CANDIDATE_RULES,
     *FEATURE_RULES,

@@ -33,6 +33,15 @@ class Spot:
         """The models among the types."""
         return [branch.type for branch in self.branches if isinstance(branch.type, type) and issubclass(branch.type, BaseModel)]
 
+    def below(self, part: str | int) -> list[Any]:
+        """The types of a field, of a map's values or of a list's items."""
+        return [branch.type for branch in _below(self.branches, part)]
+
+    @property
+    def keys(self) -> list[Any]:
+        """The types of a map's keys."""
+        return [get_args(branch.type)[0] for branch in self.branches if get_origin(branch.type) is dict]
+
 
 def follow(model: type[BaseModel], location: Sequence[str | int]) -> Spot:
     """The spot that a pydantic location names; what matches neither field, key nor index is a union's tag."""

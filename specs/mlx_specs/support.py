@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from mlx_specs.diagnostics import Diagnostic
-from mlx_specs.documents import Document, Path
+from mlx_specs.documents import Document
 from mlx_specs.environment import Environment
 from mlx_specs.graph import Graph
 from mlx_specs.inference import Scaling
@@ -25,7 +25,7 @@ class Row:
     target: Literal["local", "kubernetes", "any"]
     kind: str
     field: str
-    """A path below ``spec`` such as ``compute.gpu``; '' is the whole kind."""
+    """A path below ``spec`` such as ``compute.gpu``; '' is the whole kind, ``*`` each value of a map."""
     verdict: Literal["deferred", "refused"]
     reason: str
     hint: str = ""
@@ -33,6 +33,8 @@ class Row:
     """The values that it is about; empty: any value but the default."""
     allowed: tuple[Any, ...] = ()
     """Values that are as good as leaving it out."""
+    where: tuple[tuple[str, Any], ...] = ()
+    """Other fields below ``spec`` and their values: the row is about objects that have all of them."""
 
 
 ON_A_CLUSTER = "leave it out here; an override sets it in an environment with a cluster"
@@ -65,14 +67,44 @@ TABLE: tuple[Row, ...] = (
     Row("local", "Inference", "compute.nodes", "refused", "scoring is not distributed yet", ON_A_CLUSTER, allowed=(1,)),
     Row("local", "Inference", "compute.pool", "refused", "this machine has no node pools", ON_A_CLUSTER),
     Row("local", "Inference", "batch.schedule", "refused", "nothing runs by a schedule on this machine yet", "use mlx run"),
-    Row("kubernetes", "Environment", "models", "refused", "releases are not promoted to a cluster yet", "use models: follow", values=("pinned",)),
     Row("kubernetes", "Environment", "state.passphrase.kubernetes", "refused", "it is read before the cluster is", "use {env: NAME} or {file: PATH}"),
     Row("kubernetes", "Dataset", "source.url.env", "refused", "no variable of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),
     Row("kubernetes", "Dataset", "source.url.file", "refused", "no file of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),
-    Row("kubernetes", "FeatureStore", "materialization.schedule", "refused", "features are not materialised on a cluster yet", "take it out here"),
+    Row(
+        "kubernetes",
+        "FeatureStore",
+        "materialization",
+        "refused",
+        "no pod has the file of an sqlite store, so nothing is materialised",
+        "use onlineStore.type: redis or postgres, or take it out here",
+        where=(("onlineStore.type", "sqlite"),),
+    ),
+    *(
+        Row(
+            "kubernetes",
+            "FeatureStore",
+            "materialization.trigger",
+            "refused",
+            "mlx features does not reach a cluster's online store yet",
+            "use apply, or add a schedule",
+            values=("manual",),
+            where=(("onlineStore.type", store), ("materialization.schedule", None)),
+        )
+        for store in ("redis", "postgres")
+    ),
     Row("kubernetes", "FeatureStore", "offlineStore.type", "refused", "features are joined with DuckDB yet", "use duckdb", values=("spark",)),
+    Row("kubernetes", "Pipeline", "steps.*.compute.nodes", "refused", "a step runs in one pod", "the model's compute.nodes spreads training", allowed=(1,)),
+    Row("kubernetes", "Notebook", "compute.nodes", "refused", "a notebook runs in one pod", "leave it out here", allowed=(1,)),
     Row("kubernetes", "Inference", "realtime.port", "refused", "an endpoint has an address of its own there", "leave it out here"),
-    Row("kubernetes", "Inference", "features", "refused", "features are not looked up on a cluster yet", "null in the overrides: requests carry all columns"),
+    Row(
+        "kubernetes",
+        "Inference",
+        "features",
+        "refused",
+        "features are not joined to a batch on a cluster yet",
+        "null in the overrides, and an input that has all columns",
+        where=(("mode", "batch"),),
+    ),
     Row("kubernetes", "Inference", "scaling.min", "refused", "an endpoint without replicas would not answer", "use 1 or more", values=(0,)),
     Row(
         "kubernetes",
@@ -106,29 +138,43 @@ def refusals(graph: Graph, environment: Environment, document: Document) -> list
 
 def _refused(made: AnyObject, document: Document, target: str) -> Iterator[Diagnostic]:
     for row in TABLE:
-        if row.verdict == "refused" and row.kind == made.kind and row.target in (target, "any") and _says(row, made):
-            path: Path = ("spec", *row.field.split("."))
-            value = f": {_value(made.spec, row.field)[0]}" if row.values else ""
-            where = "" if row.target == "any" else f" on target {row.target}"
-            yield document.problem(path, "unsupported", f"'{row.field}{value}' cannot be used{where}: {row.reason}", row.hint, key=True)
+        if row.verdict == "refused" and row.kind == made.kind and row.target in (target, "any"):
+            for path, value in _said(row, made):
+                shown = f": {value}" if row.values else ""
+                where = "" if row.target == "any" else f" on target {row.target}"
+                message = f"'{'.'.join(path)}{shown}' cannot be used{where}: {row.reason}"
+                yield document.problem(("spec", *path), "unsupported", message, row.hint, key=True)
 
 
 def _says(row: Row, made: AnyObject) -> bool:
     """Whether the object says what the row is about."""
-    if row.field == "":
-        return True
-    value, default = _value(made.spec, row.field)
-    return value in row.values if row.values else value != default and value not in row.allowed
+    return row.field == "" or any(_said(row, made))
 
 
-def _value(spec: BaseModel, field: str) -> tuple[Any, Any]:
-    """The value at a path below the spec and its default; both None where something above it is left out."""
-    value: Any = spec
-    default: Any = None
-    for part in field.split("."):
-        described = {(info.alias or name): (name, info) for name, info in type(value).model_fields.items()} if isinstance(value, BaseModel) else {}
-        if part not in described:
-            return None, None
-        name, info = described[part]
-        value, default = getattr(value, name), info.get_default(call_default_factory=True)
-    return value, default
+def _said(row: Row, made: AnyObject) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each place below spec where the object says what the row is about, and the value there."""
+    if any(value != wanted for field, wanted in row.where for _, value, _ in _values(made.spec, tuple(field.split(".")))):
+        return
+    for path, value, default in _values(made.spec, tuple(row.field.split("."))):
+        if value in row.values if row.values else value != default and value not in row.allowed:
+            yield path, value
+
+
+def _values(value: Any, path: tuple[str, ...], default: Any = None) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """The values that a path leads to, each with its own path and its default; none where something above it is left out."""
+    if not path:
+        yield (), value, default
+        return
+    for name, below, usual in _below(value, path[0]):
+        for rest, found, otherwise in _values(below, path[1:], usual):
+            yield (name, *rest), found, otherwise
+
+
+def _below(value: Any, part: str) -> Iterator[tuple[str, Any, Any]]:
+    """What stands under one part of a path, by its own name; ``*`` is everything in a map."""
+    if part == "*":
+        yield from ((key, item, None) for key, item in value.items())
+    elif isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            if (info.alias or name) == part:
+                yield part, getattr(value, name), info.get_default(call_default_factory=True)

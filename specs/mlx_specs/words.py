@@ -3,7 +3,7 @@
 A ValidationError and the document it is about enter; diagnostics with places leave. No text of pydantic passes through.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -105,7 +105,8 @@ def _diagnose(path: Path, details: list[ErrorDetails], model: type[BaseModel], d
         message, hint = _expected(_either(expected), first["input"])
         return document.problem(path, "wrong-type", _without_secret(message, path, first["input"]), hint)
     explain = EXPLAIN.get(first["type"], _anything_else)
-    code, message, hint = explain(first, follow(model, first["loc"][:-1]), _name(path))
+    above = first["loc"][:-2] if is_key else first["loc"][:-1]
+    code, message, hint = explain(first, follow(model, above), _name(path))
     message = _without_secret(message, path, first["input"])
     return document.problem(path, code, message, hint, key=is_key or code in ("unknown-field", "missing-field"))
 
@@ -153,20 +154,18 @@ def _wrong_type(details: ErrorDetails, above: Spot, name: str) -> Explained:
 
 
 def _literal(details: ErrorDetails, above: Spot, name: str) -> Explained:
-    options = _options(above, details["loc"][-1])
+    key = details["loc"][-1] == "[key]"
+    options = _options(above.keys if key else above.below(details["loc"][-1])) or _options([branch.type for branch in above.branches])
     value = details["input"]
     if not isinstance(value, str):
         return "wrong-type", *_expected(f"one of {listing(options)}", value)
     guess = did_you_mean(value, options)
-    return "unknown-value", f"unknown value {found(value)} for '{name}'{guess}", f"one of {listing(options, 20)}"
+    unknown = f"unknown name {found(value)}" if key else f"unknown value {found(value)} for '{name}'"
+    return "unknown-value", f"{unknown}{guess}", f"one of {listing(options, 20)}"
 
 
-def _options(above: Spot, part: str | int) -> list[str]:
-    spots = [follow(model, (part,)) for model in above.models] or [above]
-    literals = [branch.type for spot in spots for branch in spot.branches]
-    for kind in list(literals):
-        literals += [branch for branch in get_args(kind) if get_origin(branch) is Literal] if get_origin(kind) in (list, dict) else []
-    return [str(option) for kind in literals if get_origin(kind) is Literal for option in get_args(kind)]
+def _options(types: Sequence[Any]) -> list[str]:
+    return [str(option) for kind in types if get_origin(kind) is Literal for option in get_args(kind)]
 
 
 def _limit(details: ErrorDetails, above: Spot, name: str) -> Explained:

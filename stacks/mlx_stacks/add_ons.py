@@ -14,6 +14,7 @@ from mlx_kubernetes.discovery import AGGREGATED
 from mlx_kubernetes.errors import KubernetesError
 from mlx_kubernetes.readiness import readiness
 from mlx_specs.cluster import AddOn
+from mlx_stacks.trouble import some
 
 Wanted: TypeAlias = Literal["verify", "install"]
 Live: TypeAlias = Mapping[str, Any]
@@ -154,7 +155,7 @@ def _at(live: Live, *path: str) -> Any:
 
 
 def _lack(one: FoundAddOn) -> str:
-    named = ", ".join(definition.name for definition in one.missing)
+    named = some([definition.name for definition in one.missing])
     undefined = [f"{named} {'is' if len(one.missing) == 1 else 'are'} not defined"] if named else []
     return "; ".join([*undefined, *(f"{item.workload.id} {item.reason}" for item in one.not_ready)])
 

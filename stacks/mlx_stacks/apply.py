@@ -139,9 +139,13 @@ def cancel(workspace: Workspace) -> str:
 
 
 def refuse_if_protected(workspace: Workspace) -> None:
-    """Raises ``Blocked`` for an environment with ``protect: true``."""
-    if workspace.environment.spec.protect:
+    """Raises ``Blocked`` for an environment or a cluster with ``protect: true``."""
+    if not workspace.environment.spec.protect:
+        return
+    if workspace.cluster is None:
         raise Blocked(f"environment {workspace.name!r} is protected", hint=f"set protect: false in stacks/{workspace.name}.yaml and apply, then destroy")
+    name = workspace.cluster.metadata.name
+    raise Blocked(f"Cluster {name!r} is protected", hint="set protect: false in its spec, then mlx apply and mlx destroy")
 
 
 def _applied(result: Result, notes: tuple[str, ...]) -> Applied:

@@ -8,6 +8,7 @@ from mlx_engine.values import Values
 from mlx_kubernetes.client import Client
 from mlx_kubernetes.readiness import readiness
 from mlx_specs.cluster import Cluster
+from mlx_specs.diagnostics import plural
 from mlx_specs.pools import GPU
 from mlx_stacks.add_ons import FoundAddOn, problems, verify
 from mlx_stacks.api_object import Object, is_true, name_of, number, parts, text
@@ -36,9 +37,9 @@ def cluster_status(workspace: Workspace, cluster: Cluster) -> tuple[ObjectStatus
 def _rows(client: Client, cluster: Cluster, applied: Values | None) -> Iterator[ObjectStatus]:
     there = nodes(client)
     version = text(client.get("/version").body, "gitVersion")
-    said = f"{cluster.spec.provider}, Kubernetes {version.removeprefix('v')}, {len(there)} nodes"
+    said = f"{cluster.spec.provider}, Kubernetes {version.removeprefix('v')}, {plural(len(there), 'node')}"
     yield _row(cluster, applied, said, {"version": version, "nodes": len(there)})
-    yield from (_add_on(cluster, one) for one in verify(client, cluster.spec.add_ons))
+    yield from (add_on_status(cluster, one) for one in verify(client, cluster.spec.add_ons))
     running = parts(client.get(PODS.path(), fieldSelector=UNFINISHED).body, "items")
     live = Live("", None, {"Node": there}, neighbours=running)
     yield from (_pool(name, cluster, live) for name in sorted(cluster.spec.node_pools))
@@ -54,8 +55,10 @@ def _row(cluster: Cluster, applied: Values | None, detail: str, fields: Mapping[
     return ObjectStatus(id, "NotApplied", f"{detail}: mlx apply --cluster {cluster.metadata.name}", fields or {})
 
 
-def _add_on(cluster: Cluster, found: FoundAddOn) -> ObjectStatus:
-    fields = {"version": found.version, "wanted": found.wanted, "written_for": found.release.version}
+def add_on_status(cluster: Cluster, found: FoundAddOn) -> ObjectStatus:
+    """Whether it is there; of many missing definitions the text names three, and `fields` all."""
+    missing = [definition.name for definition in found.missing]
+    fields = {"version": found.version, "wanted": found.wanted, "written_for": found.release.version, "missing": missing}
     id = f"AddOn/{found.name}"
     if found.is_there:
         differs = found.version and found.version.removeprefix("v") != found.release.version.removeprefix("v")
@@ -75,7 +78,7 @@ def _pool(name: str, cluster: Cluster, live: Live) -> ObjectStatus:
     there = nodes_of(name, live, cluster)
     ready = [node for node in there if takes_work(node)]
     full = [share(resource, in_use(there, resource, live), total) for resource in (GPU, "memory", "cpu") if (total := _total(there, resource))]
-    detail = ", ".join([f"{len(ready)} of {len(there)} nodes ready, max {pool.max}", *full])
+    detail = ", ".join([f"{len(ready)} of {plural(len(there), 'node')} ready, max {pool.max}", *full])
     word = "Ready" if len(ready) == len(there) and (there or not pool.min) else "NotReady"
     return ObjectStatus(f"NodePool/{name}", word if there or pool.min else "Empty", detail, {"nodes": len(there), "ready": len(ready), "max": pool.max})
 
@@ -88,10 +91,12 @@ def _queue(name: str, queues: Sequence[Object]) -> ObjectStatus:
     """A pool's quota, and what waits for it."""
     found = next((one for one in queues if name_of(one) == name), None)
     if found is None:
-        return ObjectStatus(f"Queue/{name}", "Missing", "its ClusterQueue is not there: mlx apply --cluster makes it")
+        return ObjectStatus(f"Queue/{name}", "Missing", "its ClusterQueue is not there: mlx apply --cluster NAME makes it")
     item = {**found, "apiVersion": KUEUE, "kind": "ClusterQueue"}
     waiting, running = number(found, "status", "pendingWorkloads"), number(found, "status", "admittedWorkloads")
     fields = {"pending": waiting, "admitted": running}
     if not is_true(found, "Active"):
         return ObjectStatus(f"Queue/{name}", "NotReady", readiness(item).reason, fields)
-    return ObjectStatus(f"Queue/{name}", "Waiting" if waiting else "Ready", f"{waiting} workloads wait, {running} admitted", fields)
+    return ObjectStatus(
+        f"Queue/{name}", "Waiting" if waiting else "Ready", f"{plural(waiting, 'workload')} {'waits' if waiting == 1 else 'wait'}, {running} admitted", fields
+    )

@@ -14,20 +14,24 @@ from mlx_engine.stack_outputs import stack_outputs
 from mlx_kubernetes.client import Client
 from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.kfp_api import state
-from mlx_pipelines.registry_rest import champion
+from mlx_pipelines.registered import Registered
+from mlx_pipelines.registry_rest import pointed_to
+from mlx_pipelines.registry_server import registered_name
 from mlx_specs.cluster import Cluster
 from mlx_specs.environment import KubernetesTarget
-from mlx_specs.resources import TrainingRunOutputs
+from mlx_specs.resources import SubmittedRun, TrainingRunOutputs, Version
 from mlx_stacks.api_object import text
 from mlx_stacks.cluster_cause import Cause
 from mlx_stacks.cluster_live import AT_ONCE, Live, read_around, read_owned
 from mlx_stacks.cluster_look import asked
 from mlx_stacks.errors import UserError
+from mlx_stacks.found import SUBMITTED, released_versions
 from mlx_stacks.last_words import with_last_words
 from mlx_stacks.live_status import Facts, Unanswered, live_status
 from mlx_stacks.object_status import ObjectStatus
 from mlx_stacks.on_cluster import connect, place_of
-from mlx_stacks.recorded import Values, awaited_models, recorded_by_object, recorded_on_cluster
+from mlx_stacks.recorded import Values, awaited_models, recorded_by_object, recorded_on_cluster, said_by_components
+from mlx_stacks.status_release import release_status, unreleased_status, with_unreleased
 from mlx_stacks.workspace import Workspace, open_host, stack_of_cluster
 
 V = TypeVar("V")
@@ -40,19 +44,22 @@ class Recorded:
     mlx: Mapping[str, Mapping[str, Values]]
     kubernetes: Mapping[str, Mapping[tuple[str, str], Values]]
     awaited: Mapping[str, str]
+    said: Mapping[str, Values]
 
 
 def environment_status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
     """The cluster, the environment's namespace, every declared object in order, then what is in state but no longer declared."""
     exported = open_host(workspace).export_state()
-    recorded = Recorded(recorded_by_object(exported), recorded_on_cluster(exported), awaited_models(exported))
+    recorded = Recorded(recorded_by_object(exported), recorded_on_cluster(exported), awaited_models(exported), said_by_components(exported))
     cluster = declared_cluster(workspace)
     stack = _of_stack(workspace, cluster)
     ids = [f"Environment/{workspace.name}", *(node.id for node in workspace.graph.objects if node.id.split("/")[0] not in ("Environment", "Cluster"))]
-    left = sorted(recorded.mlx.keys() - set(ids))
+    release, beyond = release_status(workspace, recorded.mlx), unreleased_status(workspace, ids)
+    left = sorted(recorded.mlx.keys() - set(ids) - {each.id for each in release})
     if not recorded.mlx:
-        return (stack, *(_not_applied(id) for id in ids))
-    return (stack, *_looked_up(workspace, cluster, recorded, ids), *(_undeclared(id, workspace) for id in left))
+        return (stack, *release, *(_not_applied(id) for id in ids), *beyond)
+    known = [with_unreleased(workspace, each) for each in _looked_up(workspace, cluster, recorded, ids)]
+    return (stack, *release, *known, *beyond, *(_undeclared(id, workspace) for id in left))
 
 
 def declared_cluster(workspace: Workspace) -> Cluster:
@@ -120,7 +127,7 @@ def _facts(workspace: Workspace, cluster: Cluster, recorded: Recorded, live: Liv
     assert isinstance(target, KubernetesTarget)
     models = [id.partition("/")[2] for id in ids if id.startswith("Model/")]
     runs = {id.partition("/")[2]: TrainingRunOutputs.model_validate(made["TrainingRun"]) for id, made in recorded.mlx.items() if "TrainingRun" in made}
-    champions = _each(models, lambda model: champion(target.mlflow, model, ALIAS))
+    registered = _champions(workspace, target, models)
     states = _each(sorted(runs), lambda model: state(runs[model].run, runs[model].run_id))
     declared = {id: str(made["Declared"].get("reason") or "") for id, made in recorded.mlx.items() if "Declared" in made}
     return Facts(
@@ -131,10 +138,25 @@ def _facts(workspace: Workspace, cluster: Cluster, recorded: Recorded, live: Liv
         recorded=recorded.kubernetes,
         declared=declared,
         awaited=recorded.awaited,
-        champions=champions,
+        champions={model: each.reference() if isinstance(each, Registered) else each or Version() for model, each in registered.items()},
+        current=frozenset(model for model, each in registered.items() if isinstance(each, Registered) and each.is_of(_asked_for(model, recorded))),
+        released_from=workspace.released.lock.promoted_from if workspace.released is not None and workspace.released.lock is not None else "",
         runs=runs,
         states=states,
     )
+
+
+def _champions(workspace: Workspace, target: KubernetesTarget, models: Sequence[str]) -> Mapping[str, Registered | Version | Unanswered | None]:
+    """A pinned environment has no registry: its release says so."""
+    if workspace.released is not None:
+        return released_versions(workspace.released, target)
+    return _each(models, lambda model: pointed_to(target.mlflow, registered_name(target.namespace, model), ALIAS))
+
+
+def _asked_for(model: str, recorded: Recorded) -> str:
+    """The fingerprint of what the last apply asked for."""
+    submitted = recorded.said.get(f"Model/{model}", {}).get(SUBMITTED)
+    return SubmittedRun.model_validate_json(submitted).version.fingerprint if submitted else ""
 
 
 def _each(names: Sequence[str], ask: Callable[[str], V]) -> dict[str, V | Unanswered]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mlx_features.repository import online_path, project
 from mlx_specs.diagnostics import did_you_mean, listing
+from mlx_specs.environment import KubernetesTarget
 from mlx_specs.feature_definitions import part_of
 from mlx_specs.resources import FeatureDefinitions, FeatureLookup, FeatureRegistryOutputs, OnlineFeaturesOutputs
 from mlx_stacks.errors import UserError
@@ -31,7 +32,10 @@ class AppliedStore:
 
 
 def feature_stores(workspace: Workspace) -> tuple[AppliedStore, ...]:
-    """Every store that was applied, by name."""
+    """Every store that was applied, by name; raises ``UserError`` where they are on a cluster."""
+    if isinstance(workspace.environment.spec.target, KubernetesTarget):
+        hint = f"mlx status --env {workspace.name} says how their Jobs go; requests to an endpoint say what is looked up"
+        raise UserError(f"the feature stores of environment {workspace.name} are on a cluster, which this verb does not look into yet", hint=hint)
     recorded = recorded_by_object(open_host(workspace).export_state())
     stores = [(id.split("/")[1], resources) for id, resources in sorted(recorded.items()) if "FeatureRegistry" in resources]
     return tuple(

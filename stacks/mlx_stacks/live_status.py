@@ -4,11 +4,10 @@ Enters: an object of the specs and what is known of the cluster. Leaves: an ``Ob
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from mlx_components.kubernetes.programs import DIGITS
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
 from mlx_specs.environment import Environment
@@ -58,7 +57,11 @@ class Facts:
     awaited: Mapping[str, str]
     """The model that an inference waited for when it was applied, by id."""
     champions: Mapping[str, Version | Unanswered]
-    """Of the registry, by the model's name."""
+    """Of the registry, by the model's name; in a pinned environment of the release."""
+    current: frozenset[str]
+    """Models whose champion was made of what the last apply asked for."""
+    released_from: str
+    """The environment that a pinned one was promoted from; empty where the registry is followed."""
     runs: Mapping[str, TrainingRunOutputs]
     states: Mapping[str, str | Unanswered | None]
     """Of the runs, by the model's name; None where the server has lost it."""
@@ -169,9 +172,12 @@ def _feature_store(id: str, facts: Facts) -> ObjectStatus:
     (store, *_) = facts.live.made_for(id, "FeatureStore") or (None,)
     if store is None:
         return ObjectStatus(id, "Incomplete", UNFINISHED)
+    filled = _program(id, facts, "Materialising", "Ready") if facts.live.made_for(id, "Job") else None
+    if filled is not None and filled.status != "Ready":  # before Feast's servers: they read the registry that it leaves
+        return filled
     if not is_well(store):
         return _unwell(id, "NotReady", cause_of_waiting(store, facts.scene(id)))
-    return ObjectStatus(id, "Ready", "Feast's servers run")
+    return replace(filled, detail=f"materialised {filled.detail}") if filled is not None else ObjectStatus(id, "Ready", "Feast's servers run")
 
 
 def _pipeline(id: str, facts: Facts) -> ObjectStatus:
@@ -207,10 +213,6 @@ class Trained:
             case _:
                 return "no version has passed its gates yet"
 
-    def is_champion(self, fingerprint: str) -> bool:
-        """Whether the champion was made of what this run was asked for."""
-        return isinstance(self.current, Version) and self.current.exists and self.current.fingerprint == fingerprint
-
     def status(self, word: str, before: str, **fields: Any) -> ObjectStatus:
         """What runs, then which version stands."""
         champion = self.current.version if isinstance(self.current, Version) else None
@@ -220,6 +222,8 @@ class Trained:
 def _model(id: str, facts: Facts) -> ObjectStatus:
     name = id.partition("/")[2]
     model = Trained(id, facts.champions.get(name, Version()), facts)
+    if facts.released_from:
+        return model.status("Ready", f"released from {facts.released_from}")
     jobs = facts.live.made_for(id, "TrainJob")
     if jobs:
         return _distributed(model, jobs[0])
@@ -229,7 +233,7 @@ def _model(id: str, facts: Facts) -> ObjectStatus:
 
 
 def _distributed(model: Trained, job: Object) -> ObjectStatus:
-    """Training on several nodes: its TrainJob is named by the beginning of the fingerprint."""
+    """Training on several nodes."""
     run = f"TrainJob/{name_of(job)}"
     cause = find_cause(job, model.facts.scene(model.id))
     if cause is not None:
@@ -237,8 +241,7 @@ def _distributed(model: Trained, job: Object) -> ObjectStatus:
         return _stuck(model.status("TrainingFailed" if failed else "Training", "", run=run), cause)
     if not is_well(job):
         return model.status("Training", f"{name_of(job)} trains on several nodes", run=run)
-    current = model.current.fingerprint if isinstance(model.current, Version) else ""
-    return _ended_well(model, is_champion=bool(current) and name_of(job).endswith(current[:DIGITS]), run=run)
+    return _ended_well(model, run=run)
 
 
 def _run(model: Trained, run: TrainingRunOutputs, state: str | Unanswered | None) -> ObjectStatus:
@@ -250,7 +253,7 @@ def _run(model: Trained, run: TrainingRunOutputs, state: str | Unanswered | None
         case None:
             return model.status("Missing", f"{short} is gone from Kubeflow Pipelines; mlx apply submits it again", **known)
         case "SUCCEEDED":
-            return _ended_well(model, is_champion=model.is_champion(run.fingerprint), **known)
+            return _ended_well(model, **known)
         case _ if state in ENDED_BADLY:
             cause = _of_pods(model, run, state, ("Failed",)) or _nothing_left(run, state)
             return _stuck(model.status("TrainingFailed", f"{short} is {state}", **known), cause)
@@ -260,11 +263,13 @@ def _run(model: Trained, run: TrainingRunOutputs, state: str | Unanswered | None
             return said if cause is None else _stuck(said, cause)
 
 
-def _ended_well(model: Trained, *, is_champion: bool, **fields: Any) -> ObjectStatus:
+def _ended_well(model: Trained, **fields: Any) -> ObjectStatus:
     """Whether its version passed its gates the registry tells."""
     if isinstance(model.current, Unanswered):
         return model.status("Unknown", "", **fields)
-    return model.status("Ready", "", **fields) if is_champion else model.status("Challenger", "the version that was trained last is not the champion", **fields)
+    if model.id.partition("/")[2] in model.facts.current:
+        return model.status("Ready", "", **fields)
+    return model.status("Challenger", "the version that was trained last is not the champion", **fields)
 
 
 def _stuck(said: ObjectStatus, cause: Cause) -> ObjectStatus:

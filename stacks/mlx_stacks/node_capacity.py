@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlx_specs.allocatable import DAEMONS
-from mlx_specs.capacity import Amount, amount, number_of
+from mlx_specs.capacity import Amount, amount
 from mlx_specs.capacity_rules import cluster_of, is_open, keeps_away, max_at
 from mlx_specs.cluster import ClusterSpec, NodePool, Taint
 from mlx_specs.diagnostics import Diagnostic, ordered
@@ -18,7 +18,7 @@ from mlx_specs.environment import Environment
 from mlx_specs.fit import PoolNodes, Pools
 from mlx_specs.fit import unfit as unfit_in
 from mlx_specs.graph import Graph
-from mlx_specs.pools import GPU, selector, taints
+from mlx_specs.pools import GPU, declared, selector, taints
 from mlx_specs.workloads import Workload, workloads
 from mlx_stacks.pool_costs import PoolRow
 
@@ -69,7 +69,8 @@ def _nobody_home(workload: Workload, name: str, cluster: ClusterSpec) -> Diagnos
         hint = f"its nodes have {labels} and no taints beside the pool's own; see kubectl get nodes -l {labels}"
         return workload.node.problem(path, "capacity", f"pool '{name}' has no node that takes work", hint)
     message = f"whether pool '{name}' holds this cannot be told: it has no nodes now"
-    hint = "write what a node of it offers: requirements: {cpu: CORES, memory: SIZE}"
+    gpus = ", gpuCount: NUMBER" if cluster.node_pools[name].intent == "gpu" else ""
+    hint = f"write what a node of it offers: requirements: {{cpu: CORES, memory: SIZE{gpus}}}"
     return workload.node.problem(path, "capacity", message, hint, severity="warning")
 
 
@@ -83,7 +84,7 @@ def _at_its_largest(cluster: ClusterSpec, name: str, live: Sequence["LiveNode"])
     pool = cluster.node_pools[name]
     tolerated = {(taint.key, taint.value) for taint in taints(cluster, pool)}
     rooms = _rooms(node for node in _selected(cluster, name, live) if all(_is_tolerated(taint, tolerated) for taint in node.taints))
-    like = max(rooms, key=_size) if rooms else _declared(pool)
+    like = max(rooms, key=_size) if rooms else declared(pool)
     nodes = Counter(rooms)
     if like is not None and pool.autoscale and pool.max > len(rooms):
         nodes[like] += pool.max - len(rooms)
@@ -92,14 +93,6 @@ def _at_its_largest(cluster: ClusterSpec, name: str, live: Sequence["LiveNode"])
 
 def _is_tolerated(taint: Taint, tolerated: set[tuple[str, str]]) -> bool:
     return (taint.key, taint.value) in tolerated or not keeps_away(taint)
-
-
-def _declared(pool: NodePool) -> Amount | None:
-    """What an existing pool says that pods can use of a node."""
-    needs = pool.requirements
-    if needs is None or needs.cpu is None or needs.memory is None:
-        return None
-    return Amount(needs.cpu * 1000, int(number_of(needs.memory)), needs.gpu_count or 0)
 
 
 @dataclass(frozen=True)

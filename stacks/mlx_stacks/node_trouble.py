@@ -7,6 +7,7 @@ Source: kube-scheduler's filters, in the order in which they explain most.
 from decimal import Decimal
 
 from mlx_specs.cluster import Cluster
+from mlx_specs.diagnostics import plural
 from mlx_specs.pools import selector
 from mlx_stacks.api_object import Object, called, condition, is_true, made_for, name_of, part, parts, text
 from mlx_stacks.cluster_live import Live
@@ -190,4 +191,4 @@ def _user(pod: Object, namespace: str) -> str:
 
 
 def _nodes(count: int) -> str:
-    return f"{count} node{'' if count == 1 else 's'}"
+    return plural(count, "node")

@@ -5,10 +5,7 @@ cluster's outputs, the registry's aliases, compiled pipelines) is looked up once
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, assert_never
-
-import pulumi
 
 from mlx_components.clusters.releases import releases
 from mlx_components.declared import DeclaredComponent
@@ -20,16 +17,18 @@ from mlx_components.kubernetes.inference import batch_objects, endpoint_objects
 from mlx_components.kubernetes.model import is_distributed, train_job
 from mlx_components.kubernetes.namespace import environment_objects, namespace
 from mlx_components.kubernetes.notebook import notebook_objects
-from mlx_components.kubernetes.pipeline import Compiled, pipeline_object, version_object, with_compute
+from mlx_components.kubernetes.pipeline import pipeline_object, version_object, with_compute
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import TRAIN
-from mlx_components.model import ALIAS
 from mlx_components.on_cluster import OnClusterComponent, TrainedOnClusterComponent
+from mlx_components.release import ReleaseComponent
+from mlx_engine.embedded.executable import find_executable
 from mlx_engine.host import Program, Stack
 from mlx_engine.stack_outputs import stack_outputs
+from mlx_kubernetes.client import Client
 from mlx_kubernetes.discovery import Discovery
 from mlx_kubernetes.errors import NotYet
-from mlx_pipelines.registry_rest import champion
+from mlx_kubernetes.provider import PACKAGE, VERSION
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
 from mlx_specs.diagnostics import listing
@@ -41,57 +40,52 @@ from mlx_specs.model import Model
 from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
-from mlx_specs.resources import PipelineRun, RecurringRunInputs, SubmittedRun, TrainingRunInputs, Version
+from mlx_specs.resources import PipelineRun, RecurringRunInputs, TrainingRunInputs
 from mlx_specs.state import FILE_BACKEND
 from mlx_specs.support import deferral
 from mlx_stacks.cluster_look import Connected, asked, nodes_if_allowed
 from mlx_stacks.cluster_program import kubeconfig_of
 from mlx_stacks.errors import UserError
+from mlx_stacks.found import Found, look_up, told_of
 from mlx_stacks.node_capacity import unfit
-from mlx_stacks.submitted import code_of, compiled_pipelines, definition_digests, pipeline_of, run_arguments, submitted_runs
+from mlx_stacks.submitted import pipeline_of, run_arguments
 from mlx_stacks.workspace import Workspace, stack_of_cluster
-
-
-@dataclass(frozen=True)
-class Found:
-    """What decides about objects besides the specs."""
-
-    champions: Mapping[str, Version]
-    """By the model's name; the empty version where no version has passed its gates."""
-    pipelines: Mapping[str, Compiled]
-    """By name."""
-    datasets: Mapping[str, str]
-    """The digest of each dataset's definition."""
-    runs: Mapping[str, SubmittedRun]
-    """What each model's next version is asked to be made of, with its fingerprint."""
-    code: Mapping[str, str]
-    """The workspace's modules that each model on several nodes is trained with, as text."""
 
 
 def program_on_cluster(workspace: Workspace) -> Program:
     """Looks up what is to be known, and declares everything; an object that cannot run there yet is recorded with the reason."""
-    place, connected = place_of(workspace), connect(workspace)
-    refuse_what_does_not_fit(workspace, connected)
+    refuse_missing_plugin(workspace)
+    connected = connect(workspace)
+    client = asked(connected.client)
+    refuse_what_does_not_fit(workspace, client)
     found = look_up(workspace)
-    refuse_unknown_kinds(workspace, place, found, connected)
+    objects = objects_by_id(workspace, found)
+    refuse_unknown_kinds(workspace, objects, client)
+    return lambda: declare(workspace, connected, found, objects)
 
-    def declare() -> None:
-        provider = ClusterProvider(connected.kubeconfig, connected.context, place.namespace)
-        home = _environment(workspace, place, provider)
-        versions: dict[str, OnClusterComponent] = {}
-        for node in workspace.graph.objects:
-            _declare(node, workspace.graph, place, found, provider, home, versions)
 
-    return declare
+def declare(workspace: Workspace, connected: Connected, found: Found, objects: Mapping[str, Sequence[Manifest]]) -> None:
+    """The program itself, within which everything is known; ``objects`` by the ids of what they are made of."""
+    place = place_of(workspace)
+    provider = ClusterProvider(connected.kubeconfig, connected.context, place.namespace)
+    if workspace.released is not None and workspace.released.lock is not None:
+        ReleaseComponent(workspace.name, home=workspace.layout.home, lock=workspace.released.lock)
+    declaring = _Declaring(workspace, place, found, provider, _environment(workspace, place, provider))
+    for node in workspace.graph.objects:
+        declaring.declare(node, objects.get(node.id, ()))
 
 
 def manifests(workspace: Workspace) -> tuple[Manifest, ...]:
     """Everything in the order in which it can be applied."""
     place, found = place_of(workspace), look_up(workspace)
-    made = [namespace(place), *environment_objects(place), *_completion(workspace, place)]
-    for node in workspace.graph.objects:
-        made += [] if deferral(node.object, "kubernetes") else objects_of(node, workspace.graph, place, found)
-    return tuple(made)
+    made = [namespace(workspace.environment, place), *_within(workspace, place)]
+    return (*made, *(each for objects in objects_by_id(workspace, found).values() for each in objects))
+
+
+def objects_by_id(workspace: Workspace, found: Found) -> dict[str, Sequence[Manifest]]:
+    """What each object becomes; nothing of those that cannot run there yet."""
+    graph, place = workspace.graph, place_of(workspace)
+    return {node.id: objects_of(node, graph, place, found) for node in graph.objects if not deferral(node.object, "kubernetes")}
 
 
 def place_of(workspace: Workspace) -> Place:
@@ -122,10 +116,19 @@ def connect(workspace: Workspace) -> Connected:
     return Connected(kubeconfig_of(workspace, cluster.spec) or exported.kubeconfig, exported.context)
 
 
-def refuse_what_does_not_fit(workspace: Workspace, connected: Connected) -> None:
+def refuse_missing_plugin(workspace: Workspace) -> None:
+    """Pulumi's own plugin, where it is asked for, is there before anything is looked up or changed."""
+    target = workspace.environment.spec.target
+    assert isinstance(target, KubernetesTarget)
+    if target.plugin == "pulumi" and find_executable(PACKAGE, "") is None:
+        reason = f"environment {workspace.name!r} has target.plugin: pulumi, and Pulumi's Kubernetes plugin is not installed"
+        raise UserError(reason, hint=f"pulumi plugin install resource {PACKAGE} {VERSION}; without target.plugin mlx's own provider is used")
+
+
+def refuse_what_does_not_fit(workspace: Workspace, client: Client) -> None:
     """What no node can hold, by the real nodes of an existing cluster; those of a cloud are known from the machine tables."""
     cluster = cluster_of(workspace)
-    there = asked(lambda: nodes_if_allowed(connected.client()))
+    there = asked(lambda: nodes_if_allowed(client))
     if there is None or cluster.spec.provider != "existing":
         return
     found = unfit(workspace.graph, workspace.environment, cluster.spec, there)
@@ -133,11 +136,11 @@ def refuse_what_does_not_fit(workspace: Workspace, connected: Connected) -> None
         raise UserError("the cluster's nodes cannot hold what the specs ask for", diagnostics=found)
 
 
-def refuse_unknown_kinds(workspace: Workspace, place: Place, found: Found, connected: Connected) -> None:
+def refuse_unknown_kinds(workspace: Workspace, objects: Mapping[str, Sequence[Manifest]], client: Client) -> None:
     """What the cluster has no definition of: nothing is made of an environment that could not be made whole."""
-    nodes = [node for node in workspace.graph.objects if not deferral(node.object, "kubernetes")]
-    needed = {(made["apiVersion"], made["kind"]): node.id for node in reversed(nodes) for made in objects_of(node, workspace.graph, place, found)}
-    known = asked(lambda: Discovery(connected.client()))
+    made = [(id, each) for id, manifests in objects.items() for each in manifests]
+    needed: dict[tuple[str, str], str] = {(each["apiVersion"], each["kind"]): id for id, each in reversed(made)}
+    known = Discovery(client)
 
     lacks = [kind for kind in sorted(needed) if not asked(lambda kind=kind: _is_known(known, *kind))]
     if not lacks:
@@ -164,19 +167,6 @@ def _add_ons_with(group: str, kind: str) -> Iterator[str]:
             yield release.name
 
 
-def look_up(workspace: Workspace) -> Found:
-    """Asks the registry, compiles pipelines, and digests code; raises ``PipelineError``."""
-    graph, target = workspace.graph, workspace.environment.spec.target
-    assert isinstance(target, KubernetesTarget)
-    wanted = {node.object.spec.model.partition("@")[0] for node in graph.objects if isinstance(node.object, Inference)}
-    names = sorted(wanted | {node.object.metadata.name for node in graph.of_kind("Model")})
-    datasets = definition_digests(graph, workspace.root)
-    runs = submitted_runs(workspace, datasets)
-    spread = [node.object for node in graph.objects if isinstance(node.object, Model) and is_distributed(node.object)]
-    code = {model.metadata.name: code_of([model], pipeline_of(model, graph), workspace, runs) for model in spread}
-    return Found({name: champion(target.mlflow, name, ALIAS) for name in names}, compiled_pipelines(workspace, runs), datasets, runs, code)
-
-
 def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence[Manifest]:
     """What one object becomes."""
     match node.object:
@@ -184,9 +174,11 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
             inputs = {name: found.datasets[name] for name in dataset.spec.inputs}
             return dataset_objects(dataset, place, found.datasets[dataset.metadata.name], inputs)
         case FeatureStore() as store:
-            return feature_store_objects(store, place)
+            return feature_store_objects(store, place, found.stores[store.metadata.name])
         case Pipeline() as pipeline:
             return (pipeline_object(pipeline, place), version_object(pipeline, pipeline, place, found.pipelines[pipeline.metadata.name]))
+        case Model() as model if model.metadata.name not in found.runs:
+            return ()  # it was released: nothing is trained
         case Model() as model:
             if is_distributed(model):
                 name = model.metadata.name
@@ -214,7 +206,7 @@ def _version(model: Model, graph: Graph, place: Place, found: Found) -> Manifest
 def _inference(inference: Inference, place: Place, found: Found) -> Sequence[Manifest]:
     version = found.champions[inference.spec.model.partition("@")[0]]
     if inference.spec.mode == "realtime":
-        return endpoint_objects(inference, place, version)
+        return endpoint_objects(inference, place, version, found.features.get(inference.metadata.name))
     assert inference.spec.batch is not None, "streams are deferred"
     return batch_objects(inference, inference.spec.batch, place, version, found.datasets[inference.spec.batch.input])
 
@@ -222,10 +214,16 @@ def _inference(inference: Inference, place: Place, found: Found) -> Sequence[Man
 def _environment(workspace: Workspace, place: Place, provider: ClusterProvider) -> OnClusterComponent:
     """The namespace before what stands in it."""
     environment = workspace.environment
-    component = OnClusterComponent(environment, "Environment", (namespace(place),), provider, protect=environment.spec.protect)
-    component.more((*environment_objects(place), *_completion(workspace, place)))
+    there = namespace(environment, place)
+    component = OnClusterComponent(environment, "Environment", (there,), provider, protect=environment.spec.protect)
+    component.more(_within(workspace, place))
     component.register_outputs({"namespace": place.namespace})
     return component
+
+
+def _within(workspace: Workspace, place: Place) -> tuple[Manifest, ...]:
+    """What the environment itself has in its namespace."""
+    return (*environment_objects(place, trains=workspace.released is None), *_completion(workspace, place))
 
 
 def _completion(workspace: Workspace, place: Place) -> tuple[Manifest, ...]:
@@ -236,50 +234,51 @@ def _completion(workspace: Workspace, place: Place) -> tuple[Manifest, ...]:
     return completion_objects(place, state.backend, state.passphrase.env if state.passphrase is not None else None)
 
 
-def _declare(
-    node: Node,
-    graph: Graph,
-    place: Place,
-    found: Found,
-    provider: ClusterProvider,
-    home: OnClusterComponent,
-    versions: dict[str, OnClusterComponent],
-) -> None:
-    made = node.object
-    if isinstance(made, Environment | Cluster):
-        return
-    reason = deferral(made, "kubernetes")
-    if reason is not None:
-        DeclaredComponent(made, made.kind, reason)
-        return
-    objects = objects_of(node, graph, place, found)
-    if isinstance(made, Model):
-        _declare_model(made, objects, graph, place, found, provider, [*home.objects, *versions[made.spec.pipeline].objects])
-        return
-    component = OnClusterComponent(made, made.kind, objects, provider, after=home.objects, outputs={}, waits_for=_waits_for(made, objects))
-    if isinstance(made, Pipeline):
-        versions[made.metadata.name] = component
+class _Declaring:
+    """Declares one object after the other."""
+
+    def __init__(self, workspace: Workspace, place: Place, found: Found, provider: ClusterProvider, home: OnClusterComponent) -> None:
+        self._workspace, self._place, self._found = workspace, place, found
+        self._provider, self._home = provider, home
+        self._pipelines: dict[str, OnClusterComponent] = {}
+
+    def declare(self, node: Node, objects: Sequence[Manifest]) -> None:
+        """As a component around what it becomes; one that cannot run yet is recorded with the reason."""
+        made, found = node.object, self._found
+        if isinstance(made, Environment | Cluster):
+            return
+        reason = deferral(made, "kubernetes")
+        if reason is not None:
+            DeclaredComponent(made, made.kind, reason)
+        elif isinstance(made, Model) and made.metadata.name in found.runs:
+            self._trained(made, objects)
+        else:
+            told = told_of(made, self._workspace, found, objects[-1]["metadata"]["name"] if objects else "")
+            waits = _waits_for(made, objects)
+            component = OnClusterComponent(made, made.kind, objects, self._provider, after=self._home.objects, outputs=told, waits_for=waits)
+            if isinstance(made, Pipeline):
+                self._pipelines[made.metadata.name] = component
+
+    def _trained(self, model: Model, objects: Sequence[Manifest]) -> None:
+        name, graph, found, place = model.metadata.name, self._workspace.graph, self._found, self._place
+        version = _version(model, graph, place, found)["metadata"]["name"]
+        submitted = PipelineRun(
+            api=place.target.pipelines,
+            namespace=place.namespace,
+            pipeline=model.spec.pipeline,
+            pipeline_version=version,
+            service_account=TRAIN,
+            arguments=run_arguments(found.runs[name], pipeline_of(model, graph), found.pipelines[model.spec.pipeline].ir),
+        )
+        run = None if is_distributed(model) else TrainingRunInputs(model=name, fingerprint=found.runs[name].version.fingerprint, run=submitted)
+        schedule = model.spec.retraining.schedule if model.spec.retraining is not None else None
+        recurring = RecurringRunInputs(model=name, schedule=schedule, run=submitted) if schedule else None
+        after = [*self._home.objects, *self._pipelines[model.spec.pipeline].objects]
+        told = told_of(model, self._workspace, found, version)
+        TrainedOnClusterComponent(model, objects, self._provider, run=run, recurring=recurring, outputs=told, after=after)
 
 
 def _waits_for(made: Any, objects: Sequence[Manifest]) -> str:
     """The model that an endpoint or a batch run waits for, where nothing runs it yet."""
-    waits = isinstance(made, Inference) and all(one["kind"] == "ServingRuntime" for one in objects)
+    waits = isinstance(made, Inference) and all(one["kind"] in ("ConfigMap", "ServingRuntime") for one in objects)
     return made.spec.model if waits else ""
-
-
-def _declare_model(
-    model: Model, objects: Sequence[Manifest], graph: Graph, place: Place, found: Found, provider: ClusterProvider, after: Sequence[pulumi.Resource]
-) -> None:
-    name, version = model.metadata.name, _version(model, graph, place, found)
-    submitted = PipelineRun(
-        api=place.target.pipelines,
-        namespace=place.namespace,
-        pipeline=model.spec.pipeline,
-        pipeline_version=version["metadata"]["name"],
-        service_account=TRAIN,
-        arguments=run_arguments(found.runs[name], pipeline_of(model, graph), found.pipelines[model.spec.pipeline].ir),
-    )
-    run = None if is_distributed(model) else TrainingRunInputs(model=name, fingerprint=found.runs[name].version.fingerprint, run=submitted)
-    schedule = model.spec.retraining.schedule if model.spec.retraining is not None else None
-    recurring = RecurringRunInputs(model=name, schedule=schedule, run=submitted) if schedule else None
-    TrainedOnClusterComponent(model, objects, provider, run=run, recurring=recurring, version=found.champions[name].wire(), after=after)

@@ -26,6 +26,7 @@ from mlx_specs.model import Model
 from mlx_specs.pipeline import Pipeline
 from mlx_specs.release import Lock, ReleaseFile
 from mlx_stacks.changes import differences
+from mlx_stacks.release_storage import fetch_release
 from mlx_stacks.released_code import model_code
 from mlx_stacks.releases import RELEASE_FILE, ReleaseError, objects_of, read_release
 
@@ -68,6 +69,8 @@ def pinned(root: Path, environment: Environment, commit: Graph) -> Pinned:
     if isinstance(lock, list):
         return Pinned(_graph(commit, {}, ""), Released(None, ReleaseFile()), tuple(lock))
     try:
+        if lock is not None:
+            fetch_release(root, environment, lock.release)
         file = read_release(root, home, lock.release) if lock is not None else ReleaseFile()
     except ReleaseError as error:
         place = Place(File(lock_path(name)))
@@ -83,14 +86,23 @@ def pinned(root: Path, environment: Environment, commit: Graph) -> Pinned:
 def _graph(commit: Graph, objects: Mapping[str, AnyObject], where: str) -> Graph:
     """A Pipeline is no object here: nothing is trained, so nothing is compiled; its bytes and its pin stay with the release."""
     kept = [node for node in commit.objects if node.object.kind not in PINNED_KINDS]
-    released = [make_node(made, Document(File(where), plain(made), line=0)) for made in objects.values() if not isinstance(made, Pipeline)]
-    return make_graph([*kept, *released])
+    served = [kept_as_here(made, commit) for made in objects.values() if not isinstance(made, Pipeline)]
+    return make_graph([*kept, *(make_node(made, Document(File(where), plain(made), line=0)) for made in served)])
+
+
+def kept_as_here(made: AnyObject, commit: Graph) -> AnyObject:
+    """Where a released feature store keeps its values, and when they are brought up to date, is the commit's to say, as scaling is."""
+    here = commit.get(f"{made.kind}/{made.metadata.name}")
+    if not isinstance(made, FeatureStore) or here is None or not isinstance(here.object, FeatureStore):
+        return made
+    own = {"online_store": here.object.spec.online_store, "materialization": here.object.spec.materialization}
+    return made.model_copy(update={"spec": made.spec.model_copy(update=own)})
 
 
 def _unreleased(root: Path, commit: Graph, objects: Mapping[str, AnyObject], file: ReleaseFile) -> Iterator[Unreleased]:
     here = {node.id: node for node in commit.objects if node.object.kind in PINNED_KINDS}
     for id, node in here.items():
-        reason = _difference(node, objects.get(id)) or _code_changed(root, node, commit, file)
+        reason = _difference(node, kept_as_here(objects[id], commit) if id in objects else None) or _code_changed(root, node, commit, file)
         if reason:
             yield Unreleased(id, reason)
     for id in objects.keys() - here.keys():

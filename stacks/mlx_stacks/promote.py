@@ -14,14 +14,15 @@ from mlx_engine.state.lock import locked, user_and_host
 from mlx_specs import layout
 from mlx_specs.lock_file import lock_path, read_lock, write_lock
 from mlx_specs.release import Lock, Provenance, ReleaseFile, make_lock
-from mlx_specs.resources import ReleasedModelOutputs, Version
+from mlx_specs.resources import ReleasedModelOutputs, ReleaseInputs, Version
 from mlx_stacks.errors import Blocked, UserError
-from mlx_stacks.release_copy import copy_model
+from mlx_stacks.release_copy import bring_model
 from mlx_stacks.release_difference import Change, differences_of
 from mlx_stacks.release_gates import Gate, judge_model
 from mlx_stacks.release_merge import merged, taken_from
-from mlx_stacks.release_source import Source, recorded, source_of
-from mlx_stacks.releases import ReleaseError, read_release, verify_release, write_release
+from mlx_stacks.release_source import Source, present_release, recorded, source_of
+from mlx_stacks.release_storage import fetch_model, fetch_release, send_release, storage_of, verified
+from mlx_stacks.releases import ReleaseError, read_release, write_release
 from mlx_stacks.workspace import Workspace, open_host
 
 Report = Callable[[str], None]
@@ -73,6 +74,8 @@ def propose(source: Workspace, target: Workspace, only: Sequence[str] = ()) -> P
     """What a promotion from one environment to the other would change; raises ``UserError`` or ``Blocked`` where it cannot be."""
     _check(source, target)
     old, there = _lock(target), source_of(source)
+    if old is not None:
+        fetch_release(target.root, target.environment, old.release)
     taken = taken_from(there, only)
     kept = _kept(target, old) if only or there.held else Source(target.name, target.layout.home, "")
     carried = [name for name in kept.release.pins.models if name not in taken and (only or name in there.held)]
@@ -85,8 +88,10 @@ def propose(source: Workspace, target: Workspace, only: Sequence[str] = ()) -> P
 
 def judge(proposal: Proposal, target: Workspace) -> tuple[Gate, ...]:
     """The verdict on each model that would change, against the version that the target serves now."""
-    present = _present(target)
     models = [change.name for change in proposal.changes if change.kind == "Model" and change.action != "delete"]
+    present = {name: version for name, version in _present(target).items() if name in models}
+    for name, version in present.items():
+        fetch_model(target.root, target.environment, name, version.fingerprint, version.artifact_digest)
     return tuple(judge_model(target.root, proposal.release, name, proposal.homes[name], present.get(name)) for name in models)
 
 
@@ -112,11 +117,14 @@ def _carry_out(proposal: Proposal, gates: Sequence[Gate], target: Workspace, rep
     root, home = target.root, target.layout.home
     copied: list[str] = []
     for name, pin in proposal.release.pins.models.items():
-        if copy_model(root, proposal.homes[name], home, name, pin):
+        if bring_model(target, proposal.homes[name], name, pin):
             copied.append(name)
         report(f"Model/{name}: {pin.fingerprint[:12]} {'copied' if name in copied else 'is there'} and verified")
     write_release(root, home, proposal.release, proposal.parts)
-    report(f"release {proposal.digest[:12]}: definitions and compiled pipelines are kept in {layout.release(home, proposal.digest)}")
+    send_release(root, target.environment, proposal.digest)
+    storage = storage_of(target.environment)
+    kept_in = storage.where(f"releases/{proposal.digest}") if storage is not None else layout.release(home, proposal.digest)
+    report(f"release {proposal.digest[:12]}: definitions and compiled pipelines are kept in {kept_in}")
     kept = tuple(name for name in proposal.release.pins.models if name not in copied)
     if proposal.old is not None and not proposal.changes:
         return Promoted(proposal.digest, lock_path(target.name), tuple(copied), kept)
@@ -160,14 +168,26 @@ def _kept(target: Workspace, old: Lock | None) -> Source:
 
 def _is_whole(target: Workspace, digest: str) -> bool:
     try:
-        verify_release(target.root, target.layout.home, digest)
+        verified(target.root, target.environment, digest)
     except ReleaseError:
         return False
     return True
 
 
 def _present(target: Workspace) -> Mapping[str, Version]:
-    """What the target serves now, by model."""
+    """What the target serves now, by model, with its bytes' place on this machine."""
     objects = recorded(open_host(target).export_state()["deployment"])
+    if target.environment.spec.target.type == "kubernetes":
+        return _present_on_cluster(target, present_release(objects))
     found = [ReleasedModelOutputs.model_validate(item.resources["ReleasedModel"]) for item in objects.values() if "ReleasedModel" in item.resources]
     return {each.model: each.current for each in found}
+
+
+def _present_on_cluster(target: Workspace, applied: ReleaseInputs | None) -> Mapping[str, Version]:
+    """Of the release that was applied last."""
+    if applied is None:
+        return {}
+    root, home = target.root, target.layout.home
+    fetch_release(root, target.environment, applied.digest)
+    file = read_release(root, home, applied.digest)
+    return {name: file.version(name, layout.artifact(home, name, pin.fingerprint).as_posix()) for name, pin in file.pins.models.items()}

@@ -25,6 +25,11 @@ def finished_objects(exported: Values) -> set[str]:
     return {_object_of(item) for item in _resources(exported) if item["type"].startswith(COMPONENTS) and item.get("outputs")}
 
 
+def said_by_components(exported: Values) -> dict[str, Values]:
+    """What each object's component said of itself."""
+    return {_object_of(item): item.get("outputs") or {} for item in _resources(exported) if item["type"].startswith(COMPONENTS)}
+
+
 def recorded_on_cluster(exported: Values) -> dict[str, dict[tuple[str, str], Values]]:
     """The Kubernetes objects that were applied for each object, by kind and name, as they were then."""
     resources = _resources(exported)

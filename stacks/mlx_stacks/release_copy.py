@@ -10,7 +10,19 @@ from mlx_pipelines.contract import HELD_OUT, PLOTS
 from mlx_runtime.artifact import ArtifactError, copy_artifact
 from mlx_specs import layout
 from mlx_specs.release import ModelPin
+from mlx_stacks.release_storage import is_sent, send_model, storage_of
 from mlx_stacks.releases import ReleaseError, sha256
+from mlx_stacks.workspace import Workspace
+
+
+def bring_model(target: Workspace, source: str, model: str, pin: ModelPin) -> bool:
+    """Where the target reads it: its folder, on a cluster its storage; ``source`` is the home that has it. False where it was there."""
+    storage = storage_of(target.environment)
+    if storage is not None and is_sent(storage, model, pin):
+        return False
+    copied = copy_model(target.root, source, target.layout.home, model, pin)
+    send_model(target.root, target.environment, model, pin)
+    return copied or storage is not None
 
 
 def copy_model(root: Path, source: str, target: str, model: str, pin: ModelPin) -> bool:

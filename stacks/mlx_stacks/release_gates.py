@@ -33,9 +33,7 @@ def judge_model(root: Path, release: ReleaseFile, model: str, home: str, present
     """The verdict on a released version whose bytes stand in ``home``, against the version that the target serves."""
     from mlx_pipelines.gate import judge_version
 
-    pin, run = release.pins.models[model], release.runs[model]
-    artifact = layout.artifact(home, model, pin.fingerprint).as_posix()
-    candidate = Version(fingerprint=pin.fingerprint, version=run.version, artifact=artifact, artifact_digest=pin.artifact_digest)
+    candidate = release.version(model, layout.artifact(home, model, release.pins.models[model].fingerprint).as_posix())
     success = _success(release, model)
     try:
         verdict = judge_version(home, model, candidate, present, success, root)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlx_engine.state.files import StackFiles, files_of
-from mlx_specs import layout
 from mlx_specs.resources import ReleaseInputs
 from mlx_stacks.release_source import present_release, recorded
+from mlx_stacks.release_storage import is_kept
 from mlx_stacks.workspace import Workspace
 
 READERS = 16
@@ -32,7 +32,7 @@ class AppliedRelease:
     rolled_back_from: str
     serial: str
     kept: bool
-    """Its definitions and pipelines are on this machine, so that a rollback can go back to it."""
+    """Its definitions and pipelines are on this machine, or in its storage, so that a rollback can go back to it."""
 
 
 def applied_releases(workspace: Workspace) -> tuple[AppliedRelease, ...]:
@@ -74,5 +74,5 @@ def _entry(workspace: Workspace, number: int, release: ReleaseInputs, applied: f
         gates=release.gates,
         rolled_back_from=release.rolled_back_from,
         serial=release.serial,
-        kept=(workspace.root / layout.release(release.home, release.digest)).is_dir(),
+        kept=is_kept(workspace.root, workspace.environment, release.digest),
     )

@@ -104,6 +104,7 @@ def _compiled(made: Iterable[Manifest]) -> Iterator[tuple[str, str]]:
 
 def _notes(workspace: Workspace, made: Sequence[Manifest]) -> Iterator[str]:
     there = {made_for(manifest) for manifest in made}
+    became = "champion" if workspace.released is None else "released"
     served = {name_of(manifest) for manifest in made if manifest["kind"] == "InferenceService"}
     for node in workspace.graph.objects:
         reason = deferral(node.object, "kubernetes")
@@ -111,11 +112,11 @@ def _notes(workspace: Workspace, made: Sequence[Manifest]) -> Iterator[str]:
             case _ if reason is not None:
                 yield f"{node.id}: {reason}"
             case Model() as model:
-                yield from _of_model(model, node.id)
+                yield from _of_model(model, node.id) if workspace.released is None else ()
             case Inference() as inference if inference.spec.mode == "realtime" and inference.metadata.name not in served:
-                yield f"{node.id}: waits for {inference.spec.model}; rendered again once a version is champion, it is complete"
+                yield f"{node.id}: waits for {inference.spec.model}; rendered again once a version is {became}, it is complete"
             case Inference() as inference if inference.spec.mode == "batch" and node.id not in there:
-                yield f"{node.id}: waits for {inference.spec.model}; rendered again once a version is champion, it is there"
+                yield f"{node.id}: waits for {inference.spec.model}; rendered again once a version is {became}, it is there"
             case _:
                 pass
 

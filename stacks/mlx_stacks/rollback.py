@@ -14,7 +14,7 @@ from mlx_stacks.errors import Blocked, UserError
 from mlx_stacks.promote import provenance_now
 from mlx_stacks.release_difference import Change, differences_of
 from mlx_stacks.release_history import AppliedRelease, applied_releases
-from mlx_stacks.releases import verify_release
+from mlx_stacks.release_storage import verified
 from mlx_stacks.workspace import Workspace
 
 Report = Callable[[str], None]
@@ -42,7 +42,7 @@ def plan_rollback(workspace: Workspace, to: str | None = None) -> Rollback:
     old = _lock(workspace)
     releases = applied_releases(workspace)
     chosen = _named(to, releases, workspace) if to is not None else _previous(old, releases, workspace)
-    found = verify_release(workspace.root, workspace.layout.home, chosen.digest)
+    found = verified(workspace.root, workspace.environment, chosen.digest)
     changes = differences_of(workspace.root, workspace.layout.home, old, found)
     gates = {name: list(figures) for name, figures in chosen.gates.items()}
     lock = old if chosen.digest == old.release else make_lock(found.pins, provenance_now(chosen.source, chosen.serial, gates, old.release))

@@ -6,6 +6,7 @@ from typing import Any
 
 from mlx_pipelines.leaderboard import read_leaderboard
 from mlx_specs import layout
+from mlx_specs.diagnostics import plural
 from mlx_specs.inference import Inference
 from mlx_specs.resources import (
     BatchPredictionsOutputs,
@@ -92,7 +93,11 @@ def _undeclared(id: str, *, broken: bool) -> ObjectStatus:
 
 def _dataset(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
     now = PreparedDatasetOutputs.model_validate(resources["PreparedDataset"])
-    detail = f"{now.rows:,} rows" + (f", {now.rejected:,} rejected" if now.rejected else "") + (f", {len(now.warnings)} warnings" if now.warnings else "")
+    detail = (
+        plural(now.rows, "row")
+        + (f", {now.rejected:,} rejected" if now.rejected else "")
+        + (f", {plural(len(now.warnings), 'warning')}" if now.warnings else "")
+    )
     shown = {"rows": now.rows, "rejected": now.rejected, "digest": now.content_digest, "path": now.path, "warnings": list(now.warnings)}
     if not (workspace.root / now.path).is_file():
         return _gone(id, "PreparedDataset", "`mlx apply` prepares them again", shown)
@@ -102,7 +107,7 @@ def _dataset(workspace: Workspace, id: str, resources: dict[str, Values]) -> Obj
 def _feature_store(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
     registry = FeatureRegistryOutputs.model_validate(resources["FeatureRegistry"])
     views, services = len(registry.definitions.views) + len(registry.definitions.on_demand), len(registry.definitions.services)
-    counts = f"{views} view{'' if views == 1 else 's'}, {services} service{'' if services == 1 else 's'}"
+    counts = f"{plural(views, 'view')}, {plural(services, 'service')}"
     shown = {"path": registry.path, "registry": registry.registry_digest, "views": views, "services": services}
     if not (workspace.root / registry.path).is_file():
         return _gone(id, "FeatureRegistry", "`mlx apply` brings it back", shown)
@@ -115,12 +120,12 @@ def _feature_store(workspace: Workspace, id: str, resources: dict[str, Values]) 
         return ObjectStatus(id, "Ready", f"{counts}; the online store waits for mlx features materialize", shown)
     if not (workspace.root / online.path).is_file():
         return _gone(id, "OnlineFeatures", "`mlx apply` brings it back", shown)
-    return ObjectStatus(id, "Ready", f"{counts}; {sum(online.rows.values()):,} keys online" + (f", latest {latest}" if latest else ""), shown)
+    return ObjectStatus(id, "Ready", f"{counts}; {plural(sum(online.rows.values()), 'key')} online" + (f", latest {latest}" if latest else ""), shown)
 
 
 def _pipeline(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
     now = CompiledPipelineOutputs.model_validate(resources["CompiledPipeline"])
-    return ObjectStatus(id, "Ready", f"{len(now.steps)} steps", {"steps": now.steps, "digest": now.ir_digest, "path": now.path})
+    return ObjectStatus(id, "Ready", plural(len(now.steps), "step"), {"steps": now.steps, "digest": now.ir_digest, "path": now.path})
 
 
 def _model(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
@@ -169,7 +174,7 @@ def _batch(workspace: Workspace, id: str, resources: dict[str, Values]) -> Objec
     shown = {"path": now.path, "rows": now.rows, "version": now.version.version}
     if now.path and not (workspace.root / now.path).is_file():
         return _gone(id, "BatchPredictions", "`mlx refresh`, then `mlx apply`: a plan does not look for them", shown)
-    detail = f"{now.rows:,} rows by version {now.version.version} in {now.path}" if now.path else ""
+    detail = f"{plural(now.rows, 'row')} by version {now.version.version} in {now.path}" if now.path else ""
     return ObjectStatus(id, now.status, detail, shown)
 
 

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from mlx_components.dataset import definition
-from mlx_components.kubernetes.pipeline import Compiled
+from mlx_components.kubernetes.pipeline import Compiled, steps_of
 from mlx_components.model import version_inputs
 from mlx_components.resource import about
 from mlx_pipelines.code import code_digest
 from mlx_pipelines.code_bundle import packed
 from mlx_pipelines.compile import pipeline_parameters
 from mlx_pipelines.contract import EVERY_COLUMN, RUN, arguments_for, offered, refuse_what_is_ignored
+from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.feature_code import functions_digest
 from mlx_runtime.prepare.digests import of_files
+from mlx_runtime.prepare.folder import DATA
 from mlx_specs import layout
 from mlx_specs.dataset import Dataset
 from mlx_specs.feature_definitions import definitions_of, part_of, without_about
@@ -61,7 +63,17 @@ def compiled_pipelines(workspace: Workspace, runs: Mapping[str, SubmittedRun]) -
     """By name, each with the code of every model that it trains: a step's pod has no other. Raises ``PipelineError``."""
     pipelines = [node.object for node in workspace.graph.objects if isinstance(node.object, Pipeline)]
     completing = compiled(PipelineSpec(entry=COMPLETING, arguments={RUN: ""}), workspace.root) if pipelines else {}
-    return {each.metadata.name: Compiled(compiled(each.spec, workspace.root), _code(each, workspace, runs), completing) for each in pipelines}
+    return {each.metadata.name: Compiled(_with_its_steps(each, workspace.root), _code(each, workspace, runs), completing) for each in pipelines}
+
+
+def _with_its_steps(pipeline: Pipeline, root: Path) -> dict[str, Any]:
+    """The IR; raises ``PipelineError`` where a step is given compute that the pipeline has not: nothing would come of it."""
+    ir = compiled(pipeline.spec, root)
+    there = steps_of(ir)
+    for name in sorted(pipeline.spec.steps.keys() - set(there)):
+        reason = f"Pipeline/{pipeline.metadata.name} has no step {name!r}: 'steps' would give it compute"
+        raise PipelineError(reason, hint=f"its steps are {', '.join(there)}")
+    return ir
 
 
 def run_arguments(run: SubmittedRun, pipeline: Pipeline, ir: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +93,7 @@ def pipeline_of(model: Model, graph: Graph) -> Pipeline:
 
 def _submitted(model: Model, datasets: Mapping[str, str], workspace: Workspace) -> SubmittedRun:
     pipeline = pipeline_of(model, workspace.graph)
-    data = _data(model.spec.data, datasets, workspace)
+    data = prepared_data(model.spec.data, datasets, workspace)
     inputs = version_inputs(model, pipeline.spec, data, about(model), home=Layout(workspace.name).home)
     coded = inputs.model_copy(update={"code_digest": code_digest(inputs.entry, workspace.root, *inputs.algorithms)})
     join = _join(model, datasets, workspace)
@@ -89,11 +101,11 @@ def _submitted(model: Model, datasets: Mapping[str, str], workspace: Workspace) 
     return SubmittedRun(version=coded.model_copy(update={"fingerprint": known}), join=join)
 
 
-def _data(name: str, datasets: Mapping[str, str], workspace: Workspace) -> PreparedData:
+def prepared_data(name: str, datasets: Mapping[str, str], workspace: Workspace) -> PreparedData:
     """Where a laptop would have its rows, by the digest of their definition."""
     node = workspace.graph.get(f"Dataset/{name}")
     assert node is not None and isinstance(node.object, Dataset), "a reference that validate has followed"
-    path = layout.dataset(Layout(workspace.name).home, name, datasets[name]) / "data.parquet"
+    path = layout.dataset(Layout(workspace.name).home, name, datasets[name]) / DATA
     spec = node.object.spec
     return PreparedData(name=name, digest=datasets[name], path=path.as_posix(), keys=list(spec.keys), event_time=spec.event_time)
 
@@ -105,7 +117,7 @@ def _join(model: Model, datasets: Mapping[str, str], workspace: Workspace) -> Fe
     if service is None or store is None:
         return None
     views = {view.source for view in store.spec.feature_views.values()}
-    rows = {name: _data(name, datasets, workspace) for name in sorted(views)}
+    rows = {name: prepared_data(name, datasets, workspace) for name in sorted(views)}
     definitions = without_about(part_of(definitions_of(store, {name: data.event_time or "" for name, data in rows.items()}), service))
     needed = {view.source for view in definitions.views}
     return FeatureJoin(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mlx_specs.diagnostics import plural
 from mlx_specs.resources import (
     BatchPredictionsOutputs,
     ChampionOutputs,
@@ -123,7 +124,7 @@ def _lineage(recorded: Mapping[str, Mapping[str, Values]], below: list[str], sta
 
 def _dataset(values: Values) -> str:
     made = PreparedDatasetOutputs.model_validate(values)
-    return f"data {made.content_digest[:12]}, {made.rows:,} rows"
+    return f"data {made.content_digest[:12]}, {plural(made.rows, 'row')}"
 
 
 def _features(values: Values) -> str:

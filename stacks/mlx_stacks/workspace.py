@@ -10,6 +10,7 @@ from typing import cast
 import yaml
 
 from mlx_engine.host import Host, Options, Stack
+from mlx_engine.providers import ProviderFactory
 from mlx_specs.base import Metadata, SecretRef
 from mlx_specs.cluster import Cluster
 from mlx_specs.clusters import load_cluster, stack_name
@@ -150,12 +151,18 @@ def open_host(workspace: Workspace, *, lock_timeout: float = 0.0, message: str =
 def _plugin_folders(workspace: Workspace) -> list[Path]:
     """Where the CLI finds our Kubernetes provider; none where Pulumi's own is asked for, or nothing is on a cluster."""
     target = workspace.environment.spec.target
-    ours = workspace.cluster is not None or (isinstance(target, KubernetesTarget) and target.plugin == "mlx")
-    if not ours:
+    on_cluster = workspace.cluster is not None or isinstance(target, KubernetesTarget)
+    if not on_cluster or _wants_pulumis(workspace):
         return []
     from mlx_kubernetes.plugin import write_plugin
 
     return [write_plugin(user_cache() / "plugins" / digest(sys.executable)[:16])]
+
+
+def _wants_pulumis(workspace: Workspace) -> bool:
+    """Whether Pulumi's Kubernetes plugin, and not ours, is to talk to the API server. A cluster's own stack has no target that could ask for it."""
+    target = workspace.environment.spec.target
+    return isinstance(target, KubernetesTarget) and target.plugin == "pulumi"
 
 
 def _embedded(workspace: Workspace, options: Options) -> Host:
@@ -165,7 +172,8 @@ def _embedded(workspace: Workspace, options: Options) -> Host:
     from mlx_provider.provider import MlxProvider
     from mlx_specs.resources import PACKAGE
 
-    return embedded_host(workspace.stack, options, {PACKAGE: lambda log: MlxProvider(workspace.root, log), KUBERNETES: KubernetesProvider})
+    ours: dict[str, ProviderFactory] = {} if _wants_pulumis(workspace) else {KUBERNETES: KubernetesProvider}
+    return embedded_host(workspace.stack, options, {PACKAGE: lambda log: MlxProvider(workspace.root, log), **ours})
 
 
 def _count(problems: int) -> str:

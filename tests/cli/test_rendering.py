@@ -229,6 +229,11 @@ def by_ann(operation: str, count: int) -> dict[str, str]:
     return {"exec.user": "ann", "exec.host": "laptop", "exec.resources": json.dumps({operation: count, "same": 1})}
 
 
+def test_what_was_done_several_times_is_told_once() -> None:
+    done = ["Environment/dev create Role", "Environment/dev create RoleBinding", "Environment/dev create Role"]
+    assert Narrator(done=done).so_far() == "already done: Environment/dev create Role (2), Environment/dev create RoleBinding"
+
+
 def test_digests_are_short_and_a_path_still_leads_to_its_file() -> None:
     digest = "a771afa7225df9134b9a71debb3c60a1468db1e929472e6258fc63efffbb1418"
     assert short(f"version {digest} in .mlx/{digest}/data.parquet") == "version a771afa7225d in .mlx/a771afa7225d*/data.parquet"

@@ -54,6 +54,16 @@ def test_one_is_shown_as_state_has_it(mlx, applied: Path, urn: str) -> None:
     assert (shown["resource"]["urn"], shown["resource"]["outputs"]["name"]) == (urn, "tumours")
 
 
+def test_the_state_of_a_cluster_is_named_by_the_cluster(mlx, applied: Path) -> None:
+    """A Cluster is a stack of its own: one that was never applied has no state, before and after the verb."""
+    (applied / "specs/cluster.yaml").write_text("apiVersion: mlx/v1\nkind: Cluster\nmetadata: {name: main}\nspec: {provider: existing, context: ours}\n")
+    nothing = "cluster main has no state: mlx apply --cluster main\n"
+    assert mlx("state", "-C", applied, "--cluster", "main").out == mlx("state", "list", "-C", applied, "--cluster", "main").out == nothing
+    listed = json.loads(mlx("state", "--cluster", "main", "-C", applied, "list", "-o", "json").out)
+    assert listed == {"environment": "cluster-main", "resources": []}
+    assert mlx("state", "show", "x", "--cluster", "main", "--env", "local", "-C", applied).err.startswith("error: --env and --cluster name two stacks")
+
+
 def test_what_is_not_protected_needs_no_unprotecting(mlx, applied: Path, urn: str) -> None:
     assert mlx("state", "unprotect", urn, "-C", applied).out == f"{urn} was not protected\n"
 

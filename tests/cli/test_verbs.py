@@ -17,7 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from mlx_cli.checks import builders
+from mlx_cli.checks import Check, builders, pulumi_cli
 from mlx_cli.outputs import OUTPUTS
 
 ENDPOINT, BATCH, MODEL = "Inference/tumour-api", "Inference/tumour-batch", "Model/tumour"
@@ -223,6 +223,12 @@ def test_doctor_says_in_this_repository_which_tests_lack_their_builder(monkeypat
     assert builders().detail == (
         "go is not on PATH: tests against Kubernetes, S3 and Google Cloud Storage are skipped; npm is not on PATH: tests against Azure Blob Storage are skipped"
     )
+
+
+def test_doctor_says_who_needs_the_pulumi_cli(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    said = "not on PATH; needed only by `host: pulumi` and by clusters of provider aks, eks or gke, the embedded host needs nothing"
+    assert pulumi_cli() == Check("pulumi", True, said)
 
 
 def test_doctor_finds_nothing_wrong(mlx, applied: Path) -> None:

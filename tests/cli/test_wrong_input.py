@@ -230,3 +230,16 @@ def test_only_what_checks_and_changes_things_prints_the_warnings_of_the_specs(ml
     told = {verb: warning in outcome.out + outcome.err for verb in looks for outcome in [mlx(*line(verb, tiny))]}
     assert [verb for verb, warned in told.items() if warned] == [verb for verb in told if verb in ("validate", "plan", "render")]
     assert warning in mlx("apply", "-C", tiny).err
+
+
+def test_validate_checks_clusters_of_other_environments(mlx, tiny: Path) -> None:
+    """No environment has a say in a Cluster, so that a wrong one is found from any; other verbs are not stopped by it."""
+    cluster = "apiVersion: mlx/v1\nkind: Cluster\nmetadata: {name: spare}\nenvironments: [dev]\nspec:\n  provider: aks\n  region: eastus\n"
+    pools = "  aks: {resourceGroup: ml}\n  nodePools:\n    general: {intent: general, machine: Standard_D4_v5}\n"
+    (tiny / "specs/cluster.yaml").write_text(cluster + pools)
+    (tiny / "stacks/dev.yaml").write_text((tiny / "stacks/local.yaml").read_text().replace("name: local", "name: dev"))
+    told = mlx("validate", "--env", "local", "-C", tiny)
+    message = "error: our table of aks has no machine 'Standard_D4_v5', did you mean 'Standard_D4s_v5'?"
+    assert (told.code, told.out.splitlines()[0]) == (1, f"specs/cluster.yaml:10:41: {message}")
+    assert told.out.splitlines()[-1] == "1 error"
+    assert mlx("plan", "--env", "local", "-C", tiny).code == 0

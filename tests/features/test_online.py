@@ -33,7 +33,8 @@ from made import (
 from mlx_features import on_demand
 from mlx_features.client import FeastWorker
 from mlx_features.errors import FeatureError
-from mlx_features.online import Found, OnlineReader
+from mlx_features.online import Found
+from mlx_features.online_sqlite import sqlite_reader
 from mlx_specs.resources import FeatureDefinitions, OnlineFeaturesOutputs, ServiceDefinition
 
 CARRIERS_ONLY = FeatureDefinitions(views=[CARRIERS_VIEW], services=[ServiceDefinition(name="s", views={"carriers": ["late", "flights"]})])
@@ -56,7 +57,7 @@ def materialize(feast: FeastWorker, workspace: Workspace, definitions: FeatureDe
 
 
 def late(workspace: Workspace, definitions: FeatureDefinitions = CARRIERS_ONLY, carriers: tuple[str, ...] = ("AA", "B6")) -> list[Any]:
-    found = OnlineReader(workspace.lookup(definitions), workspace.folder).read({"carrier": carriers}, None, ["late"])
+    found = sqlite_reader(workspace.lookup(definitions), workspace.folder).read({"carrier": carriers}, None, ["late"])
     return list(zip(found.values["late"], found.event_times["carriers"], strict=True))
 
 
@@ -90,7 +91,7 @@ def test_a_push_is_seen_at_once_and_not_undone_by_older_rows(workspace: Workspac
     source = with_carriers(workspace, [("AA", hour(1), 0.1, 1), ("B6", hour(1), 0.2, 1)])
     feast.apply(source.registry(CARRIERS_ONLY), quiet)
     materialize(feast, source, CARRIERS_ONLY)
-    reader = OnlineReader(workspace.lookup(CARRIERS_ONLY), workspace.folder)
+    reader = sqlite_reader(workspace.lookup(CARRIERS_ONLY), workspace.folder)
     assert reader.read({"carrier": ["AA"]}).values == {"late": [0.1], "flights": [1]}
     assert (
         push(
@@ -156,7 +157,7 @@ def test_a_later_writing_of_the_same_time_wins(workspace: Workspace, feast: Feas
     source = workspace.with_source("weather", workspace.write("weather", WEATHER_TYPES, rows))
     feast.apply(source.registry(weather), quiet)
     materialize(feast, source, weather)
-    reader = OnlineReader(workspace.lookup(weather), workspace.folder)
+    reader = sqlite_reader(workspace.lookup(weather), workspace.folder)
 
     def pushed(written: float, temp: float) -> list[Any]:
         file = workspace.folder / "weather.csv"
@@ -200,7 +201,7 @@ def test_a_thousand_online_reads_equal_the_join_as_of_the_materialisation(served
     made = feast.join(served.joined(served.write("flights", FLIGHT_TYPES, rows)), quiet)
     table = pyarrow.parquet.read_table(served.folder / made.path)
     columns = dict(zip(FLIGHT_TYPES, map(list, zip(*rows, strict=True)), strict=True))
-    found = OnlineReader(served.lookup(), served.folder).read({name: columns[name] for name in JOIN_KEYS}, columns["at"])
+    found = sqlite_reader(served.lookup(), served.folder).read({name: columns[name] for name in JOIN_KEYS}, columns["at"])
     values = {**columns, **found.values}
     for view in DEFINITIONS.on_demand:
         values |= on_demand.call(view, on_demand.load(view, served.folder), values, len(rows))
@@ -219,7 +220,7 @@ def test_reads_equal_feasts_own_online_features(served: Workspace) -> None:
     columns = dict(zip(FLIGHT_TYPES, map(list, zip(*rows, strict=True)), strict=True))
     bare = [view.model_copy(update={"defaults": {}, "ttl": 0}) for view in DEFINITIONS.views]
     lookup = served.lookup(DEFINITIONS.model_copy(update={"views": bare}))
-    ours = OnlineReader(lookup, served.folder).read({name: columns[name] for name in JOIN_KEYS}).values
+    ours = sqlite_reader(lookup, served.folder).read({name: columns[name] for name in JOIN_KEYS}).values
     references = [f"{view.name.replace('-', '_')}:{name}" for view in bare for name in (field.name for field in view.features) if name in ours]
     keys = [dict(zip(JOIN_KEYS, values, strict=True)) for values in zip(*(columns[name] for name in JOIN_KEYS), strict=True)]
     theirs = store.get_online_features(references, keys).to_dict()
@@ -250,7 +251,7 @@ def test_feasts_own_service_gives_the_same_computed_features(served: Workspace, 
 
 
 def test_defaults_event_times_and_reasons_stand_for_each_row(served: Workspace) -> None:
-    found = OnlineReader(served.lookup(), served.folder).read(
+    found = sqlite_reader(served.lookup(), served.folder).read(
         {"origin": ["JFK", "XXX", None, "JFK"], "dest": ["BOS"] * 4, "carrier": ["ünïted"] * 4, "plane": [PLANES[0], PLANES[4], 99, None]},
         [hour(HOURS), hour(HOURS), hour(HOURS), hour(HOURS + 99)],
         ["sky", "flights", "built"],
@@ -271,12 +272,12 @@ def test_without_moments_age_counts_from_now(workspace: Workspace, feast: FeastW
     source = workspace.with_source("weather", workspace.write("weather", WEATHER_TYPES, rows))
     feast.apply(source.registry(weather), quiet)
     materialize(feast, source, weather)
-    found = OnlineReader(workspace.lookup(weather), workspace.folder).read({"origin": ["JFK", "LGA"]})
+    found = sqlite_reader(workspace.lookup(weather), workspace.folder).read({"origin": ["JFK", "LGA"]})
     assert (found.values["temp"], found.missing["hourly-weather"]) == ([1.0, None], ["", "too old"])
 
 
 def test_no_rows_are_no_values(served: Workspace) -> None:
-    found = OnlineReader(served.lookup(), served.folder).read({name: [] for name in JOIN_KEYS})
+    found = sqlite_reader(served.lookup(), served.folder).read({name: [] for name in JOIN_KEYS})
     assert found == Found(
         {name: [] for name in ("temp", "rain", "sky", "storm", "late", "flights", "route_late", "built", "first_flight", "checked")},
         {view.name: [] for view in DEFINITIONS.views}, {view.name: [] for view in DEFINITIONS.views},
@@ -285,13 +286,13 @@ def test_no_rows_are_no_values(served: Workspace) -> None:
 
 def test_more_keys_than_a_statement_takes_are_read(served: Workspace) -> None:
     keys = [*(f"x{number}" for number in range(40_000)), *CARRIERS]
-    found = OnlineReader(served.lookup(CARRIERS_ONLY), served.folder).read({"carrier": keys})
+    found = sqlite_reader(served.lookup(CARRIERS_ONLY), served.folder).read({"carrier": keys})
     assert [reason for reason in found.missing["carriers"] if not reason] == [""] * len(CARRIERS)
     assert found.values["flights"][-1] == 2**53 + 1
 
 
 def test_keys_that_are_missing_or_of_a_wrong_type_are_named(served: Workspace) -> None:
-    reader = OnlineReader(served.lookup(), served.folder)
+    reader = sqlite_reader(served.lookup(), served.folder)
     with pytest.raises(FeatureError, match="view 'routes' needs the join key 'dest'"):
         reader.read({"origin": ["JFK"], "carrier": ["AA"], "plane": [1]})
     for values in (["1"], [1.5], [True], [2**63]):
@@ -303,7 +304,7 @@ def test_keys_that_are_missing_or_of_a_wrong_type_are_named(served: Workspace) -
 
 def test_a_store_that_is_not_there_or_comes_back_is_seen(workspace: Workspace, feast: FeastWorker) -> None:
     source = with_carriers(workspace, [("AA", hour(1), 0.1, 1)])
-    reader = OnlineReader(workspace.lookup(CARRIERS_ONLY), workspace.folder)
+    reader = sqlite_reader(workspace.lookup(CARRIERS_ONLY), workspace.folder)
     with pytest.raises(FeatureError, match=r"online\.db is not there"):
         reader.read({"carrier": ["AA"]})
     feast.apply(source.registry(CARRIERS_ONLY), quiet)
@@ -324,7 +325,7 @@ def test_readers_in_threads_see_whole_states_while_the_store_is_rewritten(worksp
     sources = [with_carriers(workspace, rows) for rows in states]
     feast.apply(sources[0].registry(CLOSED), quiet)
     materialize(feast, sources[0], CLOSED)
-    reader = OnlineReader(workspace.lookup(CLOSED), workspace.folder)
+    reader = sqlite_reader(workspace.lookup(CLOSED), workspace.folder)
     seen: set[tuple[Any, ...]] = set()
     done = threading.Event()
 
@@ -345,13 +346,11 @@ def test_readers_in_threads_see_whole_states_while_the_store_is_rewritten(worksp
 
 
 def test_the_reader_imports_neither_feast_nor_pandas(served: Workspace) -> None:
-
-    code = (
-        "import sys, mlx_features.online, mlx_features.on_demand; print(sorted({'feast', 'pandas', 'pyarrow', 'duckdb', 'google.protobuf'} & set(sys.modules)))"
-    )
+    modules = "mlx_features.online_sqlite, mlx_features.on_demand"
+    code = f"import sys, {modules}; print(sorted({{'feast', 'pandas', 'pyarrow', 'duckdb', 'google.protobuf'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_callers_need_not_say_which_features(served: Workspace, flights: Callable[[int], Any]) -> None:
-    found = OnlineReader(served.lookup(CARRIERS_ONLY), served.folder).read({"carrier": ["AA"]}, None, None)
+    found = sqlite_reader(served.lookup(CARRIERS_ONLY), served.folder).read({"carrier": ["AA"]}, None, None)
     assert sorted(found.values) == ["flights", "late"]

@@ -13,6 +13,23 @@ import pytest
 
 HOUR = np.timedelta64(3600, "s").astype("timedelta64[us]")
 
+THRESHOLD = """
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    class Threshold(ClassifierMixin, BaseEstimator):
+        def __init__(self, column=""):
+            self.column = column
+
+        def fit(self, frame, labels):
+            self.classes_ = sorted(set(labels.tolist()))
+            self.threshold_ = float(frame[self.column].median())
+            return self
+
+        def predict(self, frame):
+            return (frame[self.column] > self.threshold_).to_numpy()
+"""
+"""A module with an estimator of one's own."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_imports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[None]:

@@ -8,8 +8,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +21,7 @@ sys.path += [str(Path(__file__).parents[1] / "runtime"), str(Path(__file__).pare
 
 from made_cluster import place
 from made_storage import Bucket, Buckets, buckets_in
+from mlflow_server import mlflow_server
 
 from mlx_components.kubernetes.model import train_job
 from mlx_components.kubernetes.pipeline import Compiled, on_cluster
@@ -42,7 +41,7 @@ from mlx_specs.model import Model, ModelSpec
 from mlx_specs.pipeline import Pipeline, PipelineSpec, StepSpec
 from mlx_specs.resources import ModelVersionInputs, PreparedData, SubmittedRun, digest
 
-from .conftest import write_flights
+from .conftest import THRESHOLD, write_flights
 
 Write = Callable[[str, str], Path]
 HOME = ".mlx/prod"
@@ -104,21 +103,6 @@ MINE = '''
     def forgetful(features: str):
         names(features=features)
 '''
-MODELS = """
-    from sklearn.base import BaseEstimator, ClassifierMixin
-
-    class Threshold(ClassifierMixin, BaseEstimator):
-        def __init__(self, column=""):
-            self.column = column
-
-        def fit(self, frame, labels):
-            self.classes_ = sorted(set(labels.tolist()))
-            self.threshold_ = float(frame[self.column].median())
-            return self
-
-        def predict(self, frame):
-            return (frame[self.column] > self.threshold_).to_numpy()
-"""
 
 
 @dataclass(frozen=True)
@@ -146,30 +130,8 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("mlflow")
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as free:
-        port = free.server_port
-    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, *store], cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 90
-        while not answers(f"http://127.0.0.1:{port}/health"):
-            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except OSError:
-        return False
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
+        yield url
 
 
 @pytest.fixture
@@ -217,7 +179,7 @@ def cluster(mlflow: str, buckets: Buckets, kubernetes: Path, tmp_path_factory: p
 @pytest.fixture
 def mine(workspace: Path, write_module: Write) -> Path:
     write_module("mine", MINE)
-    write_module("own_models", MODELS)
+    write_module("own_models", THRESHOLD)
     return workspace
 
 
@@ -262,14 +224,14 @@ def test_a_users_pipeline_is_completed_and_other_rows_are_another_version(
         "version 1 is now champion",
         "the state is not kept where pods can read it: the next mlx apply rolls this version out",
     ]
-    made = champion(cluster.mlflow, "own", "champion")
+    made = champion(cluster.mlflow, "prod.own", "champion")
     assert made.fingerprint == digest([FINGERPRINT, CONTENT])
     fetch_version(made, tmp_path / "fetched")
     monkeypatch.syspath_prepend(str(mine / "kfp_pipelines"))
     assert [tensor.name for tensor in load(tmp_path / "fetched", made.artifact_digest).model.inputs] == ["wind"]
     cluster.lay_rows(OTHER, 140)
     run("mine:pipeline", "own", mine, cluster, tmp_path / "second", monkeypatch)
-    assert [one.fingerprint for one in versions_of(cluster.mlflow, "own")] == [made.fingerprint, digest([FINGERPRINT, OTHER])]
+    assert [one.fingerprint for one in versions_of(cluster.mlflow, "prod.own")] == [made.fingerprint, digest([FINGERPRINT, OTHER])]
 
 
 def test_a_run_learns_from_the_rows_that_its_first_step_found(mine: Path, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +273,7 @@ def test_the_code_that_travels_is_what_is_reached_and_the_same_text_each_time(mi
     before = packed("mine:pipeline", mine, [])
     write_module("unrelated", "x = 1")
     assert packed("mine:pipeline", mine, []) == before
-    write_module("own_models", MODELS + "\n    more = 1\n")
+    write_module("own_models", THRESHOLD + "\n    more = 1\n")
     assert packed("mine:pipeline", mine, []) != before
     assert packed("mlx_pipelines.tabular:pipeline", mine, ["sklearn.linear_model.Ridge"]) == ""
 
@@ -320,7 +282,7 @@ def test_code_that_no_version_can_carry_is_refused_with_a_way_out(mine: Path, wr
     import random
 
     text = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=200_000))
-    write_module("own_models", MODELS + f"\n    TABLE = '{text}'\n")
+    write_module("own_models", THRESHOLD + f"\n    TABLE = '{text}'\n")
     with pytest.raises(PipelineError) as caught:
         packed("mine:pipeline", mine, [])
     assert str(caught.value).startswith("the modules of kfp_pipelines/ that mine:pipeline and its models import have ")
@@ -370,11 +332,11 @@ def test_a_training_on_several_nodes_leaves_one_version_of_a_network_that_all_ha
     done = subprocess.run([*nodes, *trainer["command"][1:]], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("is now champion") == 1
-    (made,) = versions_of(cluster.mlflow, "network")
+    (made,) = versions_of(cluster.mlflow, "prod.network")
     assert made.fingerprint == digest([FINGERPRINT, CONTENT])
     kept = json.loads((cluster.bucket.data / f"runs/network/{made.fingerprint}/files.json").read_bytes())
     assert {"checkpoints/checkpoint.pt", "held_out.parquet", "kept.json", "run.log"} <= kept.keys()
     assert not any(name.startswith("steps/") for name in kept)
     again = subprocess.run([*nodes, *trainer["command"][1:]], capture_output=True, text=True, check=False, timeout=300)
     assert (again.returncode, again.stderr.count("a version has this fingerprint: nothing is trained")) == (0, 2), again.stderr
-    assert versions_of(cluster.mlflow, "network") == [made]
+    assert versions_of(cluster.mlflow, "prod.network") == [made]

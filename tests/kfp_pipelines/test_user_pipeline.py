@@ -14,7 +14,7 @@ from mlx_pipelines.train_version import repackage, train_version
 from mlx_runtime.scorer import load
 from mlx_specs.resources import ModelVersionInputs, PreparedData, Version, fingerprint
 
-from .conftest import write_flights
+from .conftest import THRESHOLD, write_flights
 
 Write = Callable[[str, str], Path]
 HOME = ".mlx/local"
@@ -54,27 +54,11 @@ MINE = '''
         learn(data=data, target=target, column="wind")
 '''
 
-MODELS = """
-    from sklearn.base import BaseEstimator, ClassifierMixin
-
-    class Threshold(ClassifierMixin, BaseEstimator):
-        def __init__(self, column=""):
-            self.column = column
-
-        def fit(self, frame, labels):
-            self.classes_ = sorted(set(labels.tolist()))
-            self.threshold_ = float(frame[self.column].median())
-            return self
-
-        def predict(self, frame):
-            return (frame[self.column] > self.threshold_).to_numpy()
-"""
-
 
 @pytest.fixture
 def mine(workspace: Path, write_module: Write) -> Path:
     write_module("mine", MINE)
-    write_module("own_models", MODELS)
+    write_module("own_models", THRESHOLD)
     write_flights(workspace / "rows.parquet", rows=120)
     return workspace
 

@@ -2,11 +2,7 @@
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +11,13 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from built_tools import NoTool, free_port
+from built_tools import NoTool
 from cluster_stacks import ClusterStack
-from control_plane import Binaries, ControlPlane, binaries, control_plane, end_with_parent
+from control_plane import Binaries, ControlPlane, binaries, control_plane
 from controllers import controllers
 from flights_on_cluster import OnCluster, add_pools, write_workspace
 from kfp_stand_in import pipelines_api
+from mlflow_server import mlflow_server
 
 sys.path.append(str(Path(__file__).parents[1] / "engine/remote_state"))
 
@@ -83,30 +80,8 @@ def stack(plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real MLflow server: the registry of environments on the cluster."""
-    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
-    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    log = (folder / "log").open("w")
-    store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")]
-    process = subprocess.Popen([*command, *store], cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=end_with_parent)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    """Asks until it answers; a process that ends before has its log."""
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        assert process.poll() is None, f"{process.args} ended with {process.returncode}"
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"{url} has not answered")
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,10 @@ the test's own, whatever ends that.
 """
 
 import base64
-import ctypes
 import json
 import os
 import re
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +20,7 @@ from typing import Any
 
 import requests
 import yaml
-from built_tools import TOOLS, Tell, built, free_port
+from built_tools import TOOLS, Tell, built, end_with_parent, free_port
 
 VERSION = "1.36.3"
 PROGRAMS = {
@@ -139,12 +136,10 @@ class ControlPlane:
         return done.stdout
 
     def add_node(self, name: str, capacity: Mapping[str, str], *, labels: Mapping[str, str] | None = None, taints: Sequence[Mapping[str, str]] = ()) -> None:
-        """A node that KWOK plays. Its capacity stands in its status, which is written on its own."""
+        """A node that KWOK plays. Its capacity comes with it, as a kubelet's does: KWOK gives its own to a node that it sees without."""
         metadata = {"name": name, "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **(labels or {})}}
-        self.request("POST", "/api/v1/nodes", {"metadata": metadata, "spec": {"taints": list(taints)}})
         full = {"pods": "110", **capacity}
-        status = {"status": {"capacity": full, "allocatable": full}}
-        self.request("PATCH", f"/api/v1/nodes/{name}/status", status, type="application/merge-patch+json")
+        self.request("POST", "/api/v1/nodes", {"metadata": metadata, "spec": {"taints": list(taints)}, "status": {"capacity": full, "allocatable": full}})
         self.until(lambda: self._is_ready(name), f"node {name} is Ready")
 
     def define(self, folder: Path) -> None:
@@ -255,12 +250,6 @@ def _start(started: ExitStack, plane: ControlPlane, program: str, flags: Sequenc
     environment = {**os.environ, "HOME": str(plane.folder)}
     process = subprocess.Popen([plane.programs[program], *flags], stdout=log, stderr=log, env=environment, preexec_fn=end_with_parent)
     started.callback(_end, process)
-
-
-def end_with_parent() -> None:
-    """For a child: whatever ends the tests ends it, too."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

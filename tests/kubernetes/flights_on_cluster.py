@@ -34,9 +34,9 @@ OVERRIDES = {
     "Inference/delay-api": {"compute": {"cpu": 1, "memory": "2Gi", "pool": "general"}, "scaling": {"min": 2, "max": 4}},
     "Inference/delay-nightly": {"compute": {"cpu": 1, "memory": "4Gi", "pool": "memory"}, "batch": {"schedule": "0 5 * * *"}},
     "Model/delay-checkin": {"compute": {"cpu": 2, "memory": "6Gi", "pool": "memory"}},
-    "Inference/delay-checkin-api": {"features": None},
     "FeatureStore/flights": {
         "onlineStore": {"type": "redis", "connection": {"name": "redis", "key": "redis"}},
+        "materialization": {"schedule": "30 3 * * *"},
     },
 }
 """What the environment says and nothing else does: where things run, how much they ask for, and when."""
@@ -118,16 +118,17 @@ def add_pools(plane: ControlPlane) -> None:
         plane.until(lambda at=at: plane.request("GET", at).get("status", {}).get("availableReplicas"), f"{name} is available")
 
 
-def make_champion(mlflow: str, model: str, storage: str) -> str:
+def make_champion(mlflow: str, environment: str, model: str) -> str:
     """A version in the registry that passed its gates, as a pipeline's last steps leave it; its number."""
-    if not _ask(mlflow, "GET", f"registered-models/search?filter=name%3D%27{model}%27").get("registered_models"):
-        _ask(mlflow, "POST", "registered-models/create", {"name": model})
+    name = f"delays-{environment}.{model}"
+    if not _ask(mlflow, "GET", f"registered-models/search?filter=name%3D%27{name}%27").get("registered_models"):
+        _ask(mlflow, "POST", "registered-models/create", {"name": name})
     fingerprint = "f" * 64
-    artifact = f"{storage}/models/{model}/{fingerprint}"
+    artifact = f"s3://lake/{environment}/models/{model}/{fingerprint}"
     tags = {"mlx.fingerprint": fingerprint, "mlx.artifact": artifact, "mlx.artifact_digest": "d" * 64}
-    body = {"name": model, "source": artifact, "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    body = {"name": name, "source": artifact, "tags": [{"key": key, "value": value} for key, value in tags.items()]}
     version = str(_ask(mlflow, "POST", "model-versions/create", body)["model_version"]["version"])
-    _ask(mlflow, "POST", "registered-models/alias", {"name": model, "alias": "champion", "version": version})
+    _ask(mlflow, "POST", "registered-models/alias", {"name": name, "alias": "champion", "version": version})
     return version
 
 

@@ -21,6 +21,7 @@ sys.path.append(str(Path(__file__).parents[1] / "engine/remote_state"))
 from servers import NAME, Server
 
 SPACE = "delays-remote"
+LIVE, LIVE_SPACE = "live", "delays-live"
 LIMIT = 300
 """Seconds within which a pod ends."""
 
@@ -43,6 +44,19 @@ def remote_environment(flights: OnCluster, bucket: Server) -> Iterator[OnCluster
         workspace.mlx("apply", "--env", "remote", "--yes")
         yield workspace
         workspace.mlx("destroy", "--env", "remote", "--yes")
+
+
+def add_pinned(workspace: OnCluster, source: str) -> None:
+    """The environment ``live`` beside it, to which versions of ``source`` are promoted."""
+    stacks = workspace.workspace.root / "stacks"
+    shutil.copyfile(stacks / f"{source}.yaml", stacks / f"{LIVE}.yaml")
+    rewrite(stacks / f"{LIVE}.yaml", 0, lambda spec: pinned(spec, source))
+
+
+def pinned(spec: dict[str, Any], source: str) -> None:
+    spec["metadata"]["name"] = LIVE
+    spec["spec"] |= {"models": "pinned", "promotedFrom": source}
+    spec["spec"]["target"] |= {"namespace": LIVE_SPACE, "storage": f"s3://{NAME}/{LIVE}"}
 
 
 def rewrite(path: Path, index: int, change: Any) -> None:

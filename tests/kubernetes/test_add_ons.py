@@ -97,14 +97,13 @@ def test_everything_that_is_missing_is_told_in_one_go_in_order(bare: ControlPlan
     found = verify(client(bare), {"nvidia": "verify", "kueue": "verify", "kserve": "verify", "gateway-api": "install"})
     assert problems("main", found) == (
         "Cluster/main: add-on gateway-api: gatewayclasses.gateway.networking.k8s.io, gateways.gateway.networking.k8s.io, "
-        "httproutes.gateway.networking.k8s.io, referencegrants.gateway.networking.k8s.io are not defined\n"
+        "httproutes.gateway.networking.k8s.io and 1 more are not defined\n"
         "  hint: mlx apply --cluster main installs it",
         "Cluster/main: add-on kserve: clusterservingruntimes.serving.kserve.io, clusterstoragecontainers.serving.kserve.io, "
-        "inferencegraphs.serving.kserve.io, inferenceservices.serving.kserve.io, servingruntimes.serving.kserve.io, trainedmodels.serving.kserve.io "
-        "are not defined; Deployment kserve/kserve-controller-manager is not there\n"
+        "inferencegraphs.serving.kserve.io and 3 more are not defined; Deployment kserve/kserve-controller-manager is not there\n"
         "  hint: install it (https://kserve.github.io/website/docs/admin-guide/kubernetes-deployment), or write kserve: install",
-        "Cluster/main: add-on kueue: clusterqueues.kueue.x-k8s.io, cohorts.kueue.x-k8s.io, localqueues.kueue.x-k8s.io, resourceflavors.kueue.x-k8s.io, "
-        "workloadpriorityclasses.kueue.x-k8s.io, workloads.kueue.x-k8s.io are not defined; Deployment kueue-system/kueue-controller-manager is not there\n"
+        "Cluster/main: add-on kueue: clusterqueues.kueue.x-k8s.io, cohorts.kueue.x-k8s.io, localqueues.kueue.x-k8s.io and 3 more "
+        "are not defined; Deployment kueue-system/kueue-controller-manager is not there\n"
         "  hint: install it (https://kueue.sigs.k8s.io/docs/installation/)",
         "Cluster/main: add-on nvidia: DaemonSet kube-system/nvidia-device-plugin-daemonset is not there\n"
         "  hint: install it (https://github.com/NVIDIA/k8s-device-plugin#quick-start), or write nvidia: install",

@@ -46,6 +46,32 @@ def test_the_file_that_kubeconfig_names_is_read_with_what_stands_beside_it(tmp_p
     assert connection(namespace="other").namespace == "other"
 
 
+def test_several_files_are_merged_as_kubectl_merges_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first definition of a name is right, each file's paths are its own, and a file that is not there is skipped."""
+    for folder, token in (("a", "of a"), ("b", "of b")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "token").write_text(token)
+    first = {
+        "contexts": [{"name": "one", "context": {"cluster": "there", "user": "me"}}],
+        "users": [{"name": "me", "user": {"tokenFile": "token"}}],
+    }
+    second = {
+        **config(),
+        "current-context": "two",
+        "contexts": [{"name": "one", "context": {"cluster": "nowhere"}}, {"name": "two", "context": {"cluster": "there", "user": "other"}}],
+        "clusters": [{"name": "there", "cluster": {"server": "http://127.0.0.1:8002"}}],
+        "users": [{"name": "me", "user": {"token": "hidden"}}, {"name": "other", "user": {"tokenFile": "token"}}],
+    }
+    (tmp_path / "a/config").write_text(yaml.safe_dump(first))
+    (tmp_path / "b/config").write_text(yaml.safe_dump(second))
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/a/config:{tmp_path}/missing:{tmp_path}/b/config")
+    current, named = connection(), connection(context="one")
+    assert (current.context, current.server, current.token) == ("two", "http://127.0.0.1:8002", "of b")
+    assert (named.context, named.server, named.token) == ("one", "http://127.0.0.1:8002", "of a")
+    with pytest.raises(KubernetesError, match=r"a/config:.*b/config has no context 'three'\n  hint: there are: one, two"):
+        connection(context="three")
+
+
 @pytest.mark.parametrize(
     ("text", "context", "said"),
     [
@@ -62,7 +88,7 @@ def test_what_is_wrong_in_a_kubeconfig_is_named(text: str, context: str, said: s
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KubernetesError, match=f"no kubeconfig at {tmp_path}/none"):
+    with pytest.raises(KubernetesError, match=f"no kubeconfig at {tmp_path}/none\n  hint: set KUBECONFIG, or name the file in the Cluster: spec.kubeconfig"):
         connection(f"{tmp_path}/none")
 
 
@@ -164,6 +190,51 @@ def test_a_busy_server_is_asked_again() -> None:
     assert (answer.code, answer.body) == (200, {"kind": "Fine"})
 
 
+class WebPage(BaseHTTPRequestHandler):
+    """Some other server: it answers a page, or JSON of its own."""
+
+    def do_GET(self) -> None:
+        body = b'{"detail": "Not Found"}' if self.path == "/json" else b"<!doctype html><p>Welcome"
+        self.send_response(404 if self.path == "/json" else 200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+
+def test_a_server_that_is_no_kubernetes_is_told_with_its_status() -> None:
+    server = HTTPServer(("127.0.0.1", 0), WebPage)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        client = Client(Connection(url, "one", "default", None))
+        other = client.get("/json")
+        with pytest.raises(Unreachable) as caught:
+            client.get("/api/v1/nodes")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert other.message == "it answers HTTP 404, and not as a Kubernetes API server does"
+    assert str(caught.value) == (
+        f"{url} (context one) answers HTTP 200 with a web page: it does not look like a Kubernetes API server\n"
+        "  hint: does the kubeconfig name the right server and port?"
+    )
+
+
+def test_a_server_that_accepts_and_says_nothing_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for a first answer is shortened for the test; once a server has answered, it has its whole time again."""
+    monkeypatch.setattr("mlx_kubernetes.client.FIRST", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        client = Client(Connection(url, "one", "default", None))
+        with pytest.raises(Unreachable, match=rf"the API server {url} \(context one\) does not answer within 0 s"):
+            client.get("/api")
+    assert client.patience == 0.2
+
+
 @dataclass
 class Relay:
     port: int
@@ -240,6 +311,7 @@ def test_connections_are_used_again_and_one_that_broke_takes_the_others_with_it(
         relay.drop_all()
         assert client.get("/api/v1/namespaces").ok
         assert len(relay.open) == opened + 1
+        assert client.patience == client.limit
 
 
 def test_discovery_asks_once_and_again_for_what_it_does_not_know(plane: ControlPlane) -> None:

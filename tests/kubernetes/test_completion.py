@@ -30,7 +30,7 @@ def remote(flights: OnCluster, bucket: Server) -> Iterator[OnCluster]:
 
 def test_the_job_completes_the_endpoint_that_waited(remote: OnCluster, bucket: Server, mlflow: str) -> None:
     assert remote.objects(SERVICES) == []
-    make_champion(mlflow, "delay", "s3://lake/remote")
+    make_champion(mlflow, "remote", "delay")
     kept = remote.plane.request("GET", f"/api/v1/namespaces/{SPACE}/configmaps/mlx-apply")["data"]["job.json"]
     pod = json.loads(kept)["spec"]["template"]["spec"]
     (container,) = pod["containers"]

@@ -17,7 +17,7 @@ OWNED = "mlx.dev/owner"
 @pytest.fixture(scope="module")
 def dev(flights: OnCluster, mlflow: str) -> Iterator[OnCluster]:
     """The environment dev, applied; its model delay has a champion."""
-    make_champion(mlflow, "delay", "s3://lake/dev")
+    make_champion(mlflow, "dev", "delay")
     flights.mlx("apply", "--env", "dev", "--yes")
     yield flights
     flights.mlx("destroy", "--env", "dev", "--yes")
@@ -42,8 +42,8 @@ def test_every_kind_becomes_what_the_design_says(dev: OnCluster) -> None:
         there = [item["metadata"]["name"] for item in dev.objects(f"/apis/{version}/namespaces/delays-dev/{plural}")]
         assert [any(one.startswith(name) for one in there) for name in names] == [True] * len(names), (plural, there)
     schedules = {item["metadata"]["name"]: item["spec"]["schedule"] for item in dev.objects("/apis/batch/v1/namespaces/delays-dev/cronjobs")}
-    assert schedules == {"batch-delay-nightly": "0 5 * * *", "dataset-flights": "0 3 * * *"}
-    assert sorted(run["display_name"].rpartition("-")[0] for run in dev.pipelines.runs) == ["delay", "delay-checkin"]
+    assert schedules == {"batch-delay-nightly": "0 5 * * *", "dataset-flights": "0 3 * * *", "features-flights": "30 3 * * *"}
+    assert sorted(run["display_name"].rpartition("-")[0] for run in dev.pipelines.runs) == ["delays-dev/delay", "delays-dev/delay-checkin"]
     assert [(item["display_name"], item["trigger"]["cron_schedule"]["cron"]) for item in dev.pipelines.live] == [("delay", "0 0 4 * * 1")]
 
 
@@ -112,7 +112,7 @@ def test_a_hand_edit_is_found_and_mended(dev: OnCluster) -> None:
 def test_an_endpoint_waits_for_its_first_model_and_the_next_apply_completes_it(dev: OnCluster, mlflow: str) -> None:
     services = "/apis/serving.kserve.io/v1beta1/namespaces/delays-dev/inferenceservices"
     assert [item["metadata"]["name"] for item in dev.objects(services)] == ["delay-api"]
-    make_champion(mlflow, "delay-checkin", "s3://lake/dev")
+    make_champion(mlflow, "dev", "delay-checkin")
     assert dev.plan("dev")["Inference/delay-checkin-api"]["effect_text"] == "start the endpoint"
     said = dev.mlx("apply", "--env", "dev", "--yes")
     assert "WaitingForModel" not in said.out
@@ -125,6 +125,7 @@ def test_two_environments_on_one_cluster_do_not_touch_each_other(dev: OnCluster)
     dev.mlx("apply", "--env", "other", "--yes")
     assert owned(dev, "delays-dev") == before
     assert {one[2] for one in owned(dev, "delays-other")} == {"flights.other"}
+    assert dev.objects("/apis/serving.kserve.io/v1beta1/namespaces/delays-other/inferenceservices") == []
     assert dev.plan("dev") == {} == dev.plan("other")
     dev.mlx("destroy", "--env", "other", "--yes")
     assert owned(dev, "delays-dev") == before

@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("MLX_TEST_KILLS", "6"))
 
 @pytest.fixture(scope="module")
 def ready(flights: OnCluster, mlflow: str) -> Iterator[OnCluster]:
-    make_champion(mlflow, "delay", "s3://lake/other")
+    make_champion(mlflow, "other", "delay")
     yield flights
     flights.mlx("destroy", "--env", "other", "--yes")
 

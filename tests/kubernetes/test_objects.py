@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from cluster_stacks import OWNED, ClusterStack, with_value
 from control_plane import ControlPlane
 
+from mlx_components.clusters.autoscaler import autoscaler_objects, image_of
 from mlx_engine.host import EngineError, Op
 from mlx_kubernetes import apply
 from mlx_kubernetes.apply import Cluster
@@ -234,6 +235,21 @@ def meanwhile(write: Any) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("definitions")
+def test_the_autoscaler_of_eks_is_accepted_as_it_is_written(stack: ClusterStack, plane: ControlPlane, nodes: None) -> None:
+    objects = [with_labels(each) for each in autoscaler_objects("main", "eu-west-1", image_of("1.33"), {"eks.amazonaws.com/role-arn": "arn:role"})]
+    stack.up(*objects)
+    assert {op for op, _ in stack.preview(*objects)} <= {Op.SAME}
+    account = f"system:serviceaccount:kube-system:{objects[0]['metadata']['name']}"
+    asked = {"user": account, "resourceAttributes": {"verb": "create", "resource": "pods", "subresource": "eviction", "namespace": "default"}}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": asked}
+    assert plane.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
+
+
+def with_labels(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = manifest["metadata"]
+    return {**manifest, "metadata": {**metadata, "labels": {**metadata.get("labels", {}), **OWNED}}}
+
+
 def test_a_custom_resource_is_waited_for_by_its_condition(stack: ClusterStack, plane: ControlPlane, namespace: str) -> None:
     spec = {"predictor": {"model": {"modelFormat": {"name": "mlx"}, "storageUri": "s3://models/a"}}}
     metadata = {"name": "api", "namespace": namespace, "labels": dict(OWNED), "annotations": {"serving.kserve.io/deploymentMode": "Standard"}}

@@ -15,7 +15,7 @@ SPACE = "delays-other"
 @pytest.fixture(scope="module")
 def out(flights: OnCluster, mlflow: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The environment other, whose model delay has a champion, as files."""
-    make_champion(mlflow, "delay", "s3://lake/other")
+    make_champion(mlflow, "other", "delay")
     folder = tmp_path_factory.mktemp("rendered")
     flights.mlx("render", "--env", "other", "--out", str(folder))
     return folder
@@ -104,7 +104,28 @@ def test_an_object_that_is_gone_takes_its_file_with_it(flights: OnCluster, tmp_p
     assert (tmp_path / "mine.yaml").is_file()
 
 
+def test_an_mlflow_that_does_not_answer_is_named_by_the_field_that_says_where_it_is(flights: OnCluster, mlflow: str, tmp_path: Path) -> None:
+    flights.workspace.edit("stacks/other.yaml", f"mlflow: {mlflow}", "mlflow: http://127.0.0.1:1")
+    told = flights.mlx("render", "--env", "other", "--out", str(tmp_path), code=1).err
+    flights.workspace.edit("stacks/other.yaml", "mlflow: http://127.0.0.1:1", f"mlflow: {mlflow}")
+    assert told.splitlines()[-2:] == [
+        "error: MLflow at http://127.0.0.1:1 does not answer: [Errno 111] Connection refused",
+        "  hint: target.mlflow of environment other (stacks/other.yaml) is asked which version of a model is champion: "
+        "it must be MLflow's URL from here and from pods, such as that of an ingress",
+    ]
+
+
 def test_secrets_are_references_only(flights: OnCluster, out: Path) -> None:
     (store,) = [item for item in objects(out) if item["kind"] == "FeatureStore"]
     assert store["spec"]["services"]["onlineStore"]["persistence"]["store"]["secretRef"] == {"name": "redis"}
+    (job,) = [item for item in objects(out) if item["kind"] == "Job" and item["metadata"]["name"].startswith("features-flights-")]
+    (runtime,) = [item for item in objects(out) if item["metadata"]["name"] == "mlx-delay-checkin-api"]
+    for pod in (job["spec"]["template"]["spec"], runtime["spec"]):
+        references = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in pod["containers"][0]["env"] if "valueFrom" in one}
+        assert references == {"MLX_ONLINE_STORE": {"name": "redis", "key": "redis"}}
     assert [item["kind"] for item in objects(out) if item["kind"] == "Secret"] == []
+
+
+def test_verbs_over_this_machines_online_stores_say_that_these_are_on_a_cluster(flights: OnCluster) -> None:
+    said = flights.mlx("features", "materialize", "--env", "other", code=1)
+    assert "the feature stores of environment other are on a cluster, which this verb does not look into yet" in said.err

@@ -33,7 +33,7 @@ def dev(flights: OnCluster, mlflow: str) -> Iterator[OnCluster]:
     """The environment dev, applied; delay and delay-checkin have champions."""
     flights.workspace.write("specs/of-status.yaml", yaml.safe_dump_all([SERVES_MINUTES, NOBODY]))
     for model in ("delay", "delay-checkin"):
-        make_champion(mlflow, model, "s3://lake/dev")
+        make_champion(mlflow, "dev", model)
     flights.mlx("apply", "--env", "dev", "--yes")
     finished = f"/apis/batch/v1/namespaces/{SPACE}/jobs"
     flights.plane.until(lambda: all(job.get("status", {}).get("succeeded") for job in flights.objects(finished)), "the Jobs are complete")
@@ -99,7 +99,7 @@ def test_a_model_follows_its_run(dev: OnCluster) -> None:
 def test_what_was_deleted_by_hand_is_missing(dev: OnCluster) -> None:
     at = f"/apis/batch/v1/namespaces/{SPACE}/cronjobs/dataset-flights"
     dev.plane.request("DELETE", at)
-    assert words(statuses(dev), "Dataset/flights") == [("Missing", "its CronJob dataset-flights is gone; mlx apply brings it back")]
+    assert words(statuses(dev), "Dataset/flights") == [("Missing", "its CronJob dataset-flights is gone; mlx apply --env dev brings it back")]
     dev.mlx("apply", "--env", "dev", "--yes")
     assert words(statuses(dev), "Dataset/flights") == [("Prepared", "at MOMENT; next at MOMENT")]
 
@@ -136,7 +136,7 @@ def test_logs_say_what_the_api_answers_and_why_there_is_no_pod(dev: OnCluster) -
     assert re.match(r"error: Inference/delay-api: pod delay-api-predictor-\S+/kserve-container has no log that can be read: \S+", refused)
     none = dev.mlx("logs", "minutes-api", "--env", "dev", code=1).err
     expected = "error: Inference/minutes-api has no pod: it is WaitingForModel(nobody@champion), until one passes its gates"
-    assert none == f"{expected}\n  hint: mlx why minutes-api says more\n"
+    assert none == f"{expected}\n  hint: mlx why --env dev minutes-api says more\n"
 
 
 def test_why_of_what_waits_names_the_training_below_it(dev: OnCluster) -> None:
@@ -148,7 +148,7 @@ def test_why_of_what_waits_names_the_training_below_it(dev: OnCluster) -> None:
         "object": "Model/nobody",
         "kind": "waiting",
         "reason": f"{short} is RUNNING; no version has passed its gates yet",
-        "fix": "wait for it: mlx logs nobody --follow shows it",
+        "fix": "wait for it: mlx logs --env dev nobody --follow shows it",
     }
 
 
@@ -165,7 +165,7 @@ def test_a_cluster_shows_its_add_ons_pools_and_queues(dev: OnCluster) -> None:
         "Queue/gpu": "Ready",
         "Queue/memory": "Ready",
     }
-    assert found["NodePool/gpu"]["detail"].startswith("1 of 1 nodes ready, max 1, 1 of 2 GPUs in use, 4Gi of 64Gi memory in use, 1 of 8 cpu in use")
+    assert found["NodePool/gpu"]["detail"].startswith("1 of 1 node ready, max 1, 1 of 2 GPUs in use, 4Gi of 64Gi memory in use, 1 of 8 cpu in use")
     assert found["Queue/gpu"]["detail"] == "0 workloads wait, 0 admitted"
 
 

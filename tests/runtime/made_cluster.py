@@ -3,11 +3,16 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from built_tools import free_port
+from made_flights import ask
+
+from mlx_components.kubernetes.inference import MODELS, PORT
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.programs import OBJECT_FILE, OBJECT_FOLDER
 from mlx_specs.cluster import ClusterSpec
@@ -15,7 +20,12 @@ from mlx_specs.environment import Images, KubernetesTarget
 
 LIMIT = 120
 """Seconds within which a program ends."""
+ANSWERS_WITHIN = 60.0
+"""Seconds within which a server does what it is waited for."""
 DIGEST = "sha256:" + "0" * 64
+Secrets = Mapping[tuple[str, str], str]
+"""Values by the name of a Secret and its key."""
+NO_SECRETS: Secrets = {}
 ROOT = Path(__file__).parents[2]
 PACKAGES = os.pathsep.join(str(ROOT / name) for name in ("specs", "feature_repo", "runtime"))
 """What is installed in the image."""
@@ -63,10 +73,11 @@ class Program:
         return process.returncode, log.splitlines()
 
 
-def program(manifests: Sequence[Manifest]) -> Program:
+def program(manifests: Sequence[Manifest], secrets: Secrets = NO_SECRETS) -> Program:
     """The Job among them."""
     (container,) = of_kind(manifests, "Job")["spec"]["template"]["spec"]["containers"]
-    return Program(container_of(container), of_kind(manifests, "ConfigMap")["data"][OBJECT_FILE])
+    (worked_on,) = [one["data"][OBJECT_FILE] for one in manifests if one["kind"] == "ConfigMap" and OBJECT_FILE in one["data"]]
+    return Program(container_of(container, secrets), worked_on)
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,61 @@ class Container:
         )
 
 
-def container_of(rendered: Mapping[str, Any]) -> Container:
+def container_of(rendered: Mapping[str, Any], secrets: Secrets = NO_SECRETS) -> Container:
     """As the kubelet reads it."""
-    return Container([*rendered["command"], *rendered.get("args", ())], {one["name"]: one["value"] for one in rendered["env"]})
+    return Container([*rendered["command"], *rendered.get("args", ())], {one["name"]: _value(one, secrets) for one in rendered["env"]})
+
+
+def _value(variable: Mapping[str, Any], secrets: Secrets) -> str:
+    if "value" in variable:
+        return variable["value"]
+    reference = variable["valueFrom"]["secretKeyRef"]
+    return secrets[reference["name"], reference["key"]]
+
+
+class Server:
+    """An endpoint's container that serves the artifact of a folder on a port of this machine."""
+
+    def __init__(self, manifests: Sequence[Manifest], artifact: Path, home: Path, secrets: Secrets = NO_SECRETS) -> None:
+        self.artifact, self.home, self.port = artifact, home, free_port()
+        self.container = container_of(endpoint_container(manifests), secrets)
+        mounted = {f"{OBJECT_FOLDER}/{name}": str(path) for name, path in self._mounted(manifests).items()}
+        replaced = {MODELS: str(artifact), str(PORT): str(self.port), **mounted}
+        variables = {"HOME": str(home), "TMPDIR": str(home)}
+        self.process = self.container.start(home, replaced, variables, ["--host", "127.0.0.1"])
+
+    def _mounted(self, manifests: Sequence[Manifest]) -> Mapping[str, Path]:
+        """The files of its ConfigMap, beside its home."""
+        data = {name: text for one in manifests if one["kind"] == "ConfigMap" for name, text in one["data"].items()}
+        folder = self.home.with_name(f"{self.home.name}-mounted")
+        for name, text in data.items():
+            folder.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        return {name: folder / name for name in data}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def status(self, path: str) -> int:
+        """0 while nobody listens."""
+        try:
+            return ask(self.port, "GET", path).status
+        except OSError:
+            return 0
+
+    def await_status(self, path: str, status: int) -> None:
+        deadline = time.monotonic() + ANSWERS_WITHIN
+        while self.status(path) != status:
+            assert self.process.poll() is None and time.monotonic() < deadline, self.end()
+            time.sleep(0.02)
+
+    def ready(self) -> "Server":
+        self.await_status("/v2/health/ready", 200)
+        return self
+
+    def end(self) -> str:
+        """Its log."""
+        if self.process.poll() is None:
+            self.process.kill()
+        return self.process.communicate()[1]

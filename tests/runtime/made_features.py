@@ -1,5 +1,6 @@
 """A made feature store in Feast's own hands, the rows that a model learns from it, and what a server is told of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.parquet as parquet
+from made_flights import Packaged, as_rows
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
 
 from mlx_features.client import FeastWorker
 from mlx_features.repository import project
@@ -174,6 +180,25 @@ def prepared(workspace: Path, name: str, rows: pyarrow.Table, keys: list[str], e
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(rows, path)
     return PreparedData(name=name, digest=name * 8, path=str(path.relative_to(workspace)), keys=keys, event_time=event_time)
+
+
+NUMBERS, TEXTS = ["hour", "wind", "rain", "gusts", "measured", "rate", "seats", "age", "is_old"], ["origin", "outlook"]
+INPUTS = [*NUMBERS, *TEXTS]
+SENT = ["origin", "dest", "tail", "departs", "booked", "hour"]
+
+
+def late_model(store: MadeStore, pack: Callable[..., Packaged]) -> Packaged:
+    """A model that reads features of every view, some of its own, and a key."""
+    joined = store.join("training", bookings(400, seed=1)).select(INPUTS)
+    labels = np.random.default_rng(3).random(joined.num_rows) < 0.3 + 0.3 * np.nan_to_num(joined["rate"].to_numpy())
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    columns = ColumnTransformer([("numbers", "passthrough", NUMBERS), ("texts", encoder, TEXTS)])
+    return pack("late", make_pipeline(columns, HistGradientBoostingClassifier(max_iter=10, random_state=0)), joined, labels)
+
+
+def sent(rows: pyarrow.Table) -> dict[str, list[Any]]:
+    """What a request carries of them."""
+    return as_rows(rows.select(SENT))
 
 
 DATATYPES = {

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,16 @@ import numpy as np
 import pyarrow
 import pytest
 from built_tools import free_port
-from made_cluster import container_of, endpoint_container, of_kind, place
+from made_cluster import ANSWERS_WITHIN, Server, container_of, of_kind, place
 from made_flights import FEATURES, Packaged, ask, flights
 
-from mlx_components.kubernetes.inference import MODELS, PORT, endpoint_objects
+from mlx_components.kubernetes.inference import MODELS, endpoint_objects
 from mlx_runtime.scorer import load
 from mlx_runtime.server.container import DRAIN
 from mlx_specs.base import Compute, Metadata
 from mlx_specs.inference import Inference, InferenceSpec, Realtime
 from mlx_specs.resources import Version
 
-LIMIT = 60.0
-"""Seconds within which a server does what it is waited for."""
 DATATYPES = {
     "distance": ("FP64", np.float64),
     "hour": ("INT64", np.int64),
@@ -34,45 +31,7 @@ DATATYPES = {
     "carrier": ("BYTES", object),
 }
 NAME = "delay-api"
-Start = Callable[..., "Server"]
-
-
-class Server:
-    """A container that serves the artifact of a folder on a port of this machine."""
-
-    def __init__(self, artifact: Path, home: Path, version: Version, **settings: Any) -> None:
-        self.artifact, self.home, self.port = artifact, home, free_port()
-        manifests = endpoint_objects(inference(**settings), place(), version)
-        self.container = container_of(endpoint_container(manifests))
-        arguments = ["--host", "127.0.0.1"]
-        self.process = self.container.start(home, {MODELS: str(artifact), str(PORT): str(self.port)}, {"HOME": str(home)}, arguments)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def status(self, path: str) -> int:
-        """0 while nobody listens."""
-        try:
-            return ask(self.port, "GET", path).status
-        except OSError:
-            return 0
-
-    def await_status(self, path: str, status: int) -> None:
-        deadline = time.monotonic() + LIMIT
-        while self.status(path) != status:
-            assert self.process.poll() is None and time.monotonic() < deadline, self.end()
-            time.sleep(0.02)
-
-    def ready(self) -> "Server":
-        self.await_status("/v2/health/ready", 200)
-        return self
-
-    def end(self) -> str:
-        """Its log."""
-        if self.process.poll() is None:
-            self.process.kill()
-        return self.process.communicate()[1]
+Start = Callable[..., Server]
 
 
 def inference(**settings: Any) -> Inference:
@@ -93,7 +52,7 @@ def start(models: Callable[[str], Packaged], tmp_path: Path) -> Iterator[Start]:
         damage(folder)
         artifact = f"s3://models/prod/models/delay/{packed.folder.name}"
         version = Version(fingerprint=packed.folder.name, version=number, artifact=artifact, artifact_digest=packed.digest)
-        started.append(Server(folder, home, version, **settings))
+        started.append(Server(endpoint_objects(inference(**settings), place(), version), folder, home))
         return started[-1]
 
     yield starting
@@ -212,22 +171,15 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
 def test_a_damaged_artifact_ends_it_with_one_line(start: Start, damage: str) -> None:
     change, message = DAMAGES[damage]
     server = start(damage=change)
-    assert server.process.wait(LIMIT) == 1
+    assert server.process.wait(ANSWERS_WITHIN) == 1
     errors = [line.split(" ERROR ")[1] for line in server.end().splitlines() if " ERROR " in line]
     assert len(errors) == 1 and errors[0].startswith(message.format(folder=server.artifact)), errors
 
 
 def run(folder: Path, arguments: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     process = container_of({"command": ["python", "-m", "mlx_runtime.server.container"], "args": arguments, "env": []}).start(folder, {}, env)
-    out, err = process.communicate(timeout=LIMIT)
+    out, err = process.communicate(timeout=ANSWERS_WITHIN)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-
-def test_features_are_refused_by_name(start: Start) -> None:
-    server = start(features="delay-features")
-    assert server.process.wait(LIMIT) == 1
-    message = "feature service 'delay-features' cannot complete requests on a cluster yet: leave out features of this Inference here"
-    assert server.end().strip().endswith(f"ERROR {message}")
 
 
 def test_without_a_version_the_artifact_says_what_it_is(models: Callable[[str], Packaged], tmp_path: Path) -> None:

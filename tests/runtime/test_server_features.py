@@ -13,14 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow
 import pytest
-from made_features import FUNCTIONS, LATEST, MadeStore, bookings, request
-from made_flights import Packaged, Reply, as_rows, ask, server_inputs
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from made_features import FUNCTIONS, INPUTS, LATEST, MadeStore, bookings, late_model, request, sent
+from made_flights import Packaged, Reply, ask, server_inputs
 
 from mlx_runtime.columns import to_columns
 from mlx_runtime.scorer import load
@@ -29,9 +24,6 @@ from mlx_runtime.server.lifecycle import Running
 from mlx_specs.resources import FeatureLookup, Version
 
 INFER, PREDICT = "/v2/models/late-api/infer", "/v1/models/late-api:predict"
-NUMBERS, TEXTS = ["hour", "wind", "rain", "gusts", "measured", "rate", "seats", "age", "is_old"], ["origin", "outlook"]
-INPUTS = [*NUMBERS, *TEXTS]
-SENT = ["origin", "dest", "tail", "departs", "booked", "hour"]
 READS = (
     "the model reads hour, origin; its features (wind, rain, gusts, measured, rate, seats, age, is_old, outlook) are looked up by origin, dest, tail "
     "and computed from booked, where a request does not carry them"
@@ -41,11 +33,7 @@ REQUESTS = 1000
 
 @pytest.fixture(scope="module")
 def model(store: MadeStore, pack: Callable[..., Packaged]) -> Packaged:
-    joined = store.join("training", bookings(400, seed=1)).select(INPUTS)
-    labels = np.random.default_rng(3).random(joined.num_rows) < 0.3 + 0.3 * np.nan_to_num(joined["rate"].to_numpy())
-    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    columns = ColumnTransformer([("numbers", "passthrough", NUMBERS), ("texts", encoder, TEXTS)])
-    return pack("late", make_pipeline(columns, HistGradientBoostingClassifier(max_iter=10, random_state=0)), joined, labels)
+    return late_model(store, pack)
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +44,6 @@ def version(model: Packaged, workspace: Path) -> Version:
 @pytest.fixture(scope="module")
 def server(serve: Any, version: Version, store: MadeStore) -> Running:
     return serve("late-api", version, max_rows=2000, timeout=20, features=store.lookup)[1]
-
-
-def sent(rows: pyarrow.Table) -> dict[str, list[Any]]:
-    return as_rows(rows.select(SENT))
 
 
 def outputs(reply: Reply) -> dict[str, list[Any]]:

@@ -49,14 +49,17 @@ def test_workloads_are_not_judged_by_a_table_that_cannot_be_read(tmp_path: Path)
     assert messages(tmp_path, CLUSTER) == ["missing field 'memory'"]
 
 
-def test_tables_are_not_read_on_this_machine(tmp_path: Path) -> None:
+def test_the_machines_of_a_cluster_that_no_environment_is_on_are_known_too(tmp_path: Path) -> None:
+    """Two clusters read one table, and what is wrong in it is told once."""
     (tmp_path / "machines").mkdir()
-    (tmp_path / "machines/aks.yaml").write_text("not a table")
+    (tmp_path / "machines/aks.yaml").write_text("machines:\n  ours: {cpu: 16}\n")
     here = "apiVersion: mlx/v1\nkind: Environment\nmetadata: {name: local}\nspec: {variables: {depth: 6}}\n"
-    assert messages(tmp_path, CLUSTER, here) == [
+    clusters = f"{CLUSTER}---\n{CLUSTER.replace('main', 'spare')}"
+    assert sorted(messages(tmp_path, clusters, here)) == [
         "'compute.pool' cannot be used on target local: this machine has no node pools",
+        "missing field 'memory'",
     ]
 
 
-def test_an_existing_cluster_is_judged_by_its_nodes_and_not_here(tmp_path: Path) -> None:
+def test_an_existing_cluster_whose_pools_say_nothing_is_judged_by_its_nodes_and_not_here(tmp_path: Path) -> None:
     assert messages(tmp_path, EXISTING) == []

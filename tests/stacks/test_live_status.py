@@ -31,8 +31,19 @@ NOW = datetime(2026, 11, 21, 21, 30, tzinfo=UTC)
 
 def facts(*objects: Any, state: str | Unanswered | None = "RUNNING", champion: Version | Unanswered = NOTHING, **more: Any) -> Facts:
     ids = frozenset(f"{item['metadata']['labels']['mlx.dev/kind']}/{item['metadata']['labels']['mlx.dev/name']}" for item in objects)
+    current = frozenset({"delay"} if champion == CHAMPION else ())
     known = {"applied": ids, "recorded": {}, "declared": {}, "awaited": {}, **more}
-    return Facts(NOW, live(*objects), cluster(), champions={"delay": champion}, runs={"delay": TRAINED}, states={"delay": state}, **known)
+    return Facts(
+        NOW,
+        live(*objects),
+        cluster(),
+        champions={"delay": champion},
+        current=current,
+        released_from="",
+        runs={"delay": TRAINED},
+        states={"delay": state},
+        **known,
+    )
 
 
 def said(kind: type[AnyObject], id: str, known: Facts, **spec: Any) -> tuple[str, str]:
@@ -151,6 +162,20 @@ def test_a_notebook_is_ready_or_idle() -> None:
 def test_a_feature_store_is_ready_when_its_servers_are() -> None:
     store = {**made("FeatureStore", "flights", READY, of="FeatureStore/flights"), "apiVersion": "feast.dev/v1"}
     assert said(FeatureStore, "FeatureStore/flights", facts(store)) == ("Ready", "Feast's servers run")
+
+
+def test_a_feature_store_with_a_shared_online_store_is_as_its_job_until_it_is_filled() -> None:
+    store = {**made("FeatureStore", "flights", {}, of="FeatureStore/flights"), "apiVersion": "feast.dev/v1"}
+
+    def filling(servers: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:
+        run = made("Job", "features-flights", job, of="FeatureStore/flights", spec={})
+        return said(FeatureStore, "FeatureStore/flights", facts({**store, "status": servers}, run))
+
+    failed = {"conditions": [{"type": "Failed", "status": "True", "message": "too often"}]}
+    assert filling({}, {"active": 1}) == ("Materialising", "since 2026-11-21 21:20Z")
+    assert filling({}, failed) == ("Failed", "features-flights failed: too often")
+    assert filling({}, DONE)[0] == "NotReady"
+    assert filling(READY, DONE) == ("Ready", "materialised at 2026-11-21 21:20Z")
 
 
 def test_what_an_apply_did_not_come_to_is_incomplete() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from mlx_cli.boundary import BLOCKED, DONE, UsageError
 from mlx_cli.options import HERE, Env, Folder, Format, OfCluster, Yes
+from mlx_cli.unread import going_on_unread
 
 if TYPE_CHECKING:
     from mlx_stacks.apply import Applied
@@ -21,6 +22,7 @@ Ask = Callable[[], "Plan"]
 LockTimeout = Annotated[float, typer.Option("--lock-timeout", min=0, help="Seconds to wait while another update runs.")]
 
 
+@going_on_unread()
 def command(
     saved: Annotated[Path | None, typer.Argument(metavar="[PLAN]", help="A plan that `mlx plan --out` saved; left out: a new one is made and shown.")] = None,
     folder: Folder = HERE,
@@ -89,7 +91,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def carry_out(workspace: Workspace, plan: Plan, ask: Ask | None, *, message: str, lock_timeout: float, output: str) -> int:
     """Applies, while its progress is shown; then what was done, on stdout. ``ask`` is None for a saved plan, which is never made again."""
-    from mlx_cli.output import note, result, result_json
+    from mlx_cli.output import answer, note, result_json
     from mlx_cli.render.outcome import applied_json, render_applied
     from mlx_cli.render.plan import render_plan
 
@@ -99,7 +101,7 @@ def carry_out(workspace: Workspace, plan: Plan, ask: Ask | None, *, message: str
     if output == "json":
         result_json(applied_json(workspace.name, applied, plan.notes))
     else:
-        result(render_applied(applied, plan.notes) if applied else render_plan(plan))
+        answer(render_applied(applied, plan.notes) if applied else render_plan(plan))
     return BLOCKED if applied and applied.blocked else DONE
 
 

@@ -4,15 +4,17 @@ import sys
 
 from mlx_cli.boundary import UsageError
 from mlx_cli.options import HERE, Env, Folder, Format, OfCluster, Yes
+from mlx_cli.unread import going_on_unread
 
 
+@going_on_unread()
 def command(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, yes: Yes = False, output: Format = "text") -> int:
     """Remove the lock of an update that died, and say whose it was.
 
     The lock of a dead process on this machine is taken over without this. Nothing that the update did is lost or undone.
     """
     from mlx_cli.commands.apply import confirm
-    from mlx_cli.output import result, result_json
+    from mlx_cli.output import answer, result_json
     from mlx_cli.render.plan import in_a_sentence
     from mlx_cli.session import opened
     from mlx_stacks.apply import cancel, lock_holders
@@ -25,5 +27,5 @@ def command(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, y
     if held:
         confirm(f"Remove the lock of {whose}? An update that still runs would no longer be protected.", yes=yes)
     message = cancel(workspace) if held else f"{what} is not locked: there is nothing to cancel"
-    result_json({"environment": workspace.name, "message": message}) if output == "json" else result(message)
+    result_json({"environment": workspace.name, "message": message}) if output == "json" else answer(message)
     return 0

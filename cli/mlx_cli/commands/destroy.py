@@ -4,8 +4,10 @@ import sys
 
 from mlx_cli.commands.apply import LockTimeout, confirm
 from mlx_cli.options import HERE, Env, Folder, Format, OfCluster, Yes
+from mlx_cli.unread import going_on_unread
 
 
+@going_on_unread()
 def command(
     folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, yes: Yes = False, lock_timeout: LockTimeout = 600, output: Format = "text"
 ) -> int:

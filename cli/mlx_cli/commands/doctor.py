@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from mlx_cli.addressed import About, remember
 from mlx_cli.boundary import DONE, WRONG
 from mlx_cli.options import HERE, Env, Folder, Format
 
@@ -15,12 +16,13 @@ def command(folder: Folder = HERE, env: Env = None, output: Format = "text") -> 
     from dataclasses import asdict
 
     from mlx_cli.checks import examine
-    from mlx_cli.output import paint_for, result, result_json
+    from mlx_cli.output import answer, answer_json, paint_for
     from mlx_cli.render.outcome import render_checks
 
+    remember(About(env or ""))
     checks = examine(folder.resolve() if folder else Path.cwd(), env)
     if output == "json":
-        result_json({"ok": all(check.ok for check in checks), "checks": [asdict(check) for check in checks]})
+        answer_json({"ok": all(check.ok for check in checks), "checks": [asdict(check) for check in checks]})
     else:
-        result(render_checks(checks, paint_for(sys.stdout)))
+        answer(render_checks(checks, paint_for(sys.stdout)))
     return DONE if all(check.ok for check in checks) else WRONG

@@ -138,9 +138,10 @@ def push(
     output: Format = "text",
 ) -> int:
     """Write rows to the online store, where they count until newer ones come."""
-    from mlx_cli.output import plural, result, result_json
+    from mlx_cli.output import result, result_json
     from mlx_cli.session import opened
     from mlx_features.client import FeastWorker
+    from mlx_specs.diagnostics import plural
     from mlx_stacks.feature_stores import store_named
 
     workspace = opened(folder, env, needs_specs=False)

@@ -26,7 +26,7 @@ def command(
     """
     import sys
 
-    from mlx_cli.output import paint_for, result, result_json
+    from mlx_cli.output import answer, paint_for, result_json
     from mlx_cli.progress import quiet
     from mlx_cli.render.plan import render_plan
     from mlx_cli.session import opened
@@ -40,7 +40,7 @@ def command(
     if output == "json":
         result_json(json.loads(plan.to_json()))
     else:
-        result(render_plan(plan, paint_for(sys.stdout)))
+        answer(render_plan(plan, paint_for(sys.stdout)))
     return CHANGES if detailed_exitcode and plan.changed else DONE
 
 

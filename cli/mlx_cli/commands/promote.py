@@ -11,11 +11,13 @@ import typer
 from mlx_cli.boundary import BLOCKED, DONE, UsageError
 from mlx_cli.commands.apply import confirm, made_so, plan_and_ask
 from mlx_cli.options import HERE, Folder, Format, Yes
+from mlx_cli.unread import going_on_unread
 
 if TYPE_CHECKING:
     from mlx_stacks.workspace import Workspace
 
 
+@going_on_unread()
 def command(
     target: Annotated[str, typer.Option("--to", help="The pinned environment that is promoted to.")],
     source: Annotated[
@@ -71,9 +73,9 @@ def environments(folder: Path, source: str | None, target: str) -> tuple[Workspa
 
 def tell(value: dict[str, Any], text: str, output: str) -> None:
     """The result, for people or for machines."""
-    from mlx_cli.output import result, result_json
+    from mlx_cli.output import answer, result_json
 
-    result_json(value) if output == "json" else result(text)
+    result_json(value) if output == "json" else answer(text)
 
 
 def told_and_applied(folder: Path, environment: str, value: dict[str, Any], text: str, message: str, *, yes: bool, output: str) -> int:

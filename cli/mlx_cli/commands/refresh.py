@@ -6,8 +6,10 @@ import typer
 
 from mlx_cli.boundary import DONE, DRIFT
 from mlx_cli.options import HERE, Env, Folder, Format, OfCluster
+from mlx_cli.unread import going_on_unread
 
 
+@going_on_unread()
 def command(
     folder: Folder = HERE,
     env: Env = None,
@@ -21,7 +23,7 @@ def command(
     """
     from dataclasses import asdict
 
-    from mlx_cli.output import result, result_json
+    from mlx_cli.output import answer, answer_json
     from mlx_cli.progress import quiet
     from mlx_cli.render.outcome import render_drift
     from mlx_cli.session import opened
@@ -30,7 +32,7 @@ def command(
     workspace = opened(folder, env, cluster=cluster, output=output)
     drifted = refresh(workspace, quiet, preview_only=preview)
     if output == "json":
-        result_json({"environment": workspace.name, "drift": [asdict(item) for item in drifted]})
+        answer_json({"environment": workspace.name, "drift": [asdict(item) for item in drifted]})
     else:
-        result(render_drift(drifted))
+        answer(render_drift(drifted))
     return DRIFT if drifted else DONE

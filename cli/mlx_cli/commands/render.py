@@ -19,8 +19,9 @@ def command(
 
     One file an object of the specs; compiled pipelines beside them; a README says what no manifest does. Nothing is applied.
     """
-    from mlx_cli.output import note, plural, result, result_json
+    from mlx_cli.output import note, result, result_json
     from mlx_cli.session import opened
+    from mlx_specs.diagnostics import plural
     from mlx_stacks.rendered import rendered
     from mlx_stacks.rendered_folder import write_folder
 

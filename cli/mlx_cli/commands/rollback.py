@@ -9,8 +9,10 @@ from mlx_cli.boundary import DONE
 from mlx_cli.commands.apply import confirm
 from mlx_cli.commands.promote import tell, told_and_applied
 from mlx_cli.options import HERE, Env, Folder, Format, Yes
+from mlx_cli.unread import going_on_unread
 
 
+@going_on_unread()
 def command(
     folder: Folder = HERE,
     env: Env = None,

@@ -9,11 +9,13 @@ import typer
 
 from mlx_cli.commands.apply import LockTimeout, carry_out, plan_and_ask
 from mlx_cli.options import HERE, Env, Folder, Format, Yes
+from mlx_cli.unread import going_on_unread
 
 if TYPE_CHECKING:
     from mlx_stacks.plan import Plan
 
 
+@going_on_unread()
 def command(
     name: Annotated[str, typer.Argument(help="The batch Inference to run.")],
     folder: Folder = HERE,

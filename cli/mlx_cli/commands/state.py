@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlx_cli.options import HERE, Env, Folder, Format, Yes
+from mlx_cli.options import HERE, Env, Folder, Format, OfCluster, Yes
 
 if TYPE_CHECKING:
     from mlx_engine.state_edits import Recorded
@@ -17,54 +17,55 @@ Name = Annotated[str, typer.Argument(metavar="RESOURCE", help="Its name or its u
 
 
 @group.callback(invoke_without_command=True)
-def state(context: typer.Context, folder: Folder = HERE, env: Env = None, output: Format = "text") -> int:
+def state(context: typer.Context, folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, output: Format = "text") -> int:
     """Show what state says of each resource; with a verb: show one, take a protection away, forget one."""
     if context.invoked_subcommand is None:
-        return list_all(folder, env, output)
-    context.default_map = {verb: {"folder": str(folder), "env": env, "output": output} for verb in VERBS}
+        return list_all(folder, env, cluster, output)
+    context.default_map = {verb: {"folder": str(folder), "env": env, "cluster": cluster, "output": output} for verb in VERBS}
     return 0
 
 
 @group.command("list")
-def list_all(folder: Folder = HERE, env: Env = None, output: Format = "text") -> int:
+def list_all(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, output: Format = "text") -> int:
     """Show every resource in state, what is needed before what needs it."""
     from dataclasses import asdict
 
-    from mlx_cli.output import result, result_json
+    from mlx_cli.output import answer, result_json
+    from mlx_cli.render.plan import in_a_sentence
     from mlx_cli.session import opened
     from mlx_engine.state_edits import list_resources
     from mlx_stacks.workspace import open_host
 
-    workspace = opened(folder, env, needs_specs=False)
+    workspace = opened(folder, env, cluster=cluster, needs_specs=False)
     resources = list_resources(open_host(workspace))
     if output == "json":
         result_json({"environment": workspace.name, "resources": [asdict(resource) for resource in resources]})
     else:
-        result(_table(resources) or f"environment {workspace.name} has no state: mlx apply")
+        answer(_table(resources) or f"{in_a_sentence(workspace.name)} has no state: mlx apply")
     return 0
 
 
 @group.command()
-def show(name: Name, folder: Folder = HERE, env: Env = None, output: Format = "text") -> int:
+def show(name: Name, folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, output: Format = "text") -> int:
     """Show all that state says of one resource, as JSON; secrets are not shown."""
     from mlx_cli.output import result_json
     from mlx_cli.session import opened
     from mlx_engine.state_edits import show_resource
     from mlx_stacks.workspace import open_host
 
-    workspace = opened(folder, env, needs_specs=False)
+    workspace = opened(folder, env, cluster=cluster, needs_specs=False)
     result_json({"environment": workspace.name, "resource": show_resource(open_host(workspace), name)})
     return 0
 
 
 @group.command()
-def unprotect(name: Name, folder: Folder = HERE, env: Env = None, output: Format = "text") -> int:
+def unprotect(name: Name, folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, output: Format = "text") -> int:
     """Take a resource's protection away, so that it can be deleted. Where specs protect it, the next apply protects it again."""
     from mlx_cli.session import opened
     from mlx_engine.state_edits import unprotect as take_protection
     from mlx_stacks.workspace import open_host
 
-    workspace = opened(folder, env, needs_specs=False)
+    workspace = opened(folder, env, cluster=cluster, needs_specs=False)
     freed = take_protection(open_host(workspace), [name])
     return _tell(workspace.name, freed, f"{name} is not protected any more" if freed else f"{name} was not protected", output)
 
@@ -75,6 +76,7 @@ def forget(
     dependents: Annotated[bool, typer.Option("--dependents", help="Forget what needs it, too.")] = False,
     folder: Folder = HERE,
     env: Env = None,
+    cluster: OfCluster = None,
     yes: Yes = False,
     output: Format = "text",
 ) -> int:
@@ -85,7 +87,7 @@ def forget(
     from mlx_engine.state_edits import show_resource
     from mlx_stacks.workspace import open_host
 
-    workspace = opened(folder, env, needs_specs=False)
+    workspace = opened(folder, env, cluster=cluster, needs_specs=False)
     host = open_host(workspace)
     urn = show_resource(host, name)["urn"]
     confirm(f"Forget {urn}? What it stands for stays, and is not managed any more.", yes=yes)

@@ -9,7 +9,7 @@ def command(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, o
     """Show every object of the environment: whether it is well, what it serves, and where."""
     from dataclasses import asdict
 
-    from mlx_cli.output import note, paint_for, result, result_json
+    from mlx_cli.output import answer, answer_json, note, paint_for
     from mlx_cli.render.outcome import render_status
     from mlx_cli.session import opened
     from mlx_stacks.apply import lock_holders
@@ -20,9 +20,9 @@ def command(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, o
     running = [f"an update by {holder} is in progress" for holder in lock_holders(workspace)]
     if output == "json":
         about = workspace.environment.metadata.model_dump(exclude={"name"})
-        result_json({"environment": workspace.name, "about": about, "objects": [asdict(item) for item in objects], "in_progress": running})
+        answer_json({"environment": workspace.name, "about": about, "objects": [asdict(item) for item in objects], "in_progress": running})
     else:
         for line in running:
             note(f"{line}: what follows may change at any moment\n")
-        result(render_status(objects, paint_for(sys.stdout)))
+        answer(render_status(objects, paint_for(sys.stdout)))
     return 0

@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from mlx_cli.addressed import About, remember
 from mlx_cli.boundary import WRONG
 from mlx_cli.options import HERE, Env, Folder, Format
-from mlx_cli.output import plural, result, result_json
+from mlx_cli.output import problems_text, result, result_json
+from mlx_specs.diagnostics import plural
 
 
 def command(
@@ -16,13 +18,18 @@ def command(
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the specs as they are for this environment, with the origin of each value.")] = False,
     output: Format = "text",
 ) -> int:
-    """Check every spec of the workspace, offline, and tell all problems in one go.
+    """Check every spec of the environment and every Cluster, offline, and tell all problems in one go.
 
     Exits 0 when there is no error, and 1 otherwise.
     """
+    from mlx_specs.clusters import clusters_elsewhere
+    from mlx_specs.diagnostics import ordered
     from mlx_stacks.check import check_workspace
 
-    loaded, diagnostics = check_workspace(workspace_at(folder), env)
+    remember(About(env or ""))
+    root = workspace_at(folder)
+    loaded, found = check_workspace(root, env)
+    diagnostics = ordered((*found, *clusters_elsewhere(root, loaded.environment.metadata.name)))
     errors = [item for item in diagnostics if item.severity == "error"]
     if output == "json":
         result_json(as_json(loaded, diagnostics, resolved=resolved))
@@ -44,10 +51,9 @@ def workspace_at(folder: Path) -> Path:
 
 def as_text(loaded: Any, diagnostics: Any, *, resolved: bool) -> str:
     """Every problem with its place, or what was found to be right."""
-    from mlx_specs.diagnostics import render
     from mlx_specs.resolve import resolved as resolved_text
 
-    problems = [render(item) for item in diagnostics]
+    problems = [problems_text(diagnostics)] if diagnostics else []
     errors = sum(item.severity == "error" for item in diagnostics)
     if errors or loaded.graph is None:
         return "\n".join([*problems, plural(errors, "error")])

@@ -23,17 +23,17 @@ def command(
 
     For an object that is well: what it was made of. Nothing is changed.
     """
-    from mlx_cli.output import paint_for, result, result_json
+    from mlx_cli.output import answer, answer_json, paint_for
     from mlx_cli.render.why import render_why, why_json
     from mlx_cli.session import opened
     from mlx_stacks.why import why
 
     workspace = opened(folder, env, needs_specs=False)
-    answer = why(workspace, id_of(workspace, name))
+    found = why(workspace, id_of(workspace, name))
     if output == "json":
-        result_json(why_json(answer))
+        answer_json(why_json(found))
     else:
-        result(render_why(answer, paint_for(sys.stdout)))
+        answer(render_why(found, paint_for(sys.stdout)))
     return 0
 
 

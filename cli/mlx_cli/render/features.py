@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlx_cli.output import cell, columns, duration, plural
+from mlx_cli.output import cell, columns, duration
+from mlx_specs.diagnostics import plural
 
 if TYPE_CHECKING:
     from mlx_specs.resources import OnDemandDefinition, OnlineFeaturesOutputs, ViewDefinition

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mlx_cli.output import PLAIN, Paint, columns, duration, plural, short
+from mlx_cli.output import PLAIN, Paint, columns, duration, short
 from mlx_cli.progress import is_managed
 from mlx_cli.render.plan import change_text, in_a_sentence, titled
+from mlx_specs.diagnostics import plural
 
 if TYPE_CHECKING:
     from mlx_cli.checks import Check
@@ -37,7 +38,9 @@ def render_applied(applied: Applied, notes: Sequence[str] = ()) -> str:
     lines = [f"Applied in {duration(applied.seconds)}: {counts(managed)}"]
     lines += [f"  waiting  {line}" for line in applied.waiting]
     lines += [f"  blocked  {line}" for line in applied.blocked]
-    lines += [f"  {'kept' if done.kept else 'scored'}  {done.id}: {done.rows:,} rows by version {done.version} in {done.path}" for done in applied.batches]
+    lines += [
+        f"  {'kept' if done.kept else 'scored'}  {done.id}: {plural(done.rows, 'row')} by version {done.version} in {done.path}" for done in applied.batches
+    ]
     lines += [f"  note  {line}" for line in notes]
     return short("\n".join(lines))
 
@@ -113,7 +116,7 @@ def render_history(updates: Sequence[Update], stack: str) -> str:
     """One row an update, the newest first."""
     if not updates:
         return f"No updates of {in_a_sentence(stack)} yet"
-    rows = [(when(item.start), who(item), verb(item), item.result, duration(item.end - item.start), changed(item), reason_of(item)) for item in updates]
+    rows = [(when(item.start), who(item), verb(item), item.result, duration(seconds(item)), changed(item), reason_of(item)) for item in updates]
     header = ("WHEN", "WHO", "VERB", "RESULT", "TOOK", "DONE", "MESSAGE")
     return columns(rows, header=[name if any(cells) else "" for name, cells in zip(header, zip(*rows, strict=True), strict=True)])
 
@@ -121,6 +124,11 @@ def render_history(updates: Sequence[Update], stack: str) -> str:
 def when(moment: float) -> str:
     """In UTC, so that two people who compare notes see the same."""
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(moment))
+
+
+def seconds(update: Update) -> float:
+    """How long it took; Pulumi's own times are whole seconds, and a short update has none."""
+    return float(update.environment.get("exec.seconds") or update.end - update.start)
 
 
 def who(update: Update) -> str:

@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlx_cli.output import PLAIN, Paint, columns, plural, shown, shown_change
+from mlx_cli.output import PLAIN, Paint, columns, shown, shown_change
 from mlx_cli.render.pools import render_pools
 from mlx_specs.clusters import STACK_PREFIX
+from mlx_specs.diagnostics import plural
 
 if TYPE_CHECKING:
     from mlx_stacks.changes import FieldChange
@@ -29,20 +30,15 @@ def render_plan(plan: Plan, paint: Paint = PLAIN) -> str:
     """The whole plan; what stays the same is counted only."""
     changed = [item for item in plan.objects if item.action != "same"]
     if not changed:
-        same = f"No changes: {title(plan).lower()} is as the specs say ({plural(len(plan.objects), 'object')})."
+        same = f"No changes: {in_a_sentence(plan.environment)} is as the specs say ({plural(len(plan.objects), 'object')})."
         return "\n".join([*([same] if plan.objects else ["No changes."]), *([""] if plan.pools else []), *pools(plan)[:-1], *noted(plan)])
     rows = [row for item in changed for row in rows_of(item)]
     table = columns(rows, indent="  ").splitlines()
-    return "\n".join([title(plan), "", *(coloured(line, paint) for line in table), "", *pools(plan), summary(plan), *noted(plan)])
-
-
-def title(plan: Plan) -> str:
-    """``Environment dev``, or ``Cluster main``"""
-    return titled(plan.environment)
+    return "\n".join([titled(plan.environment), "", *(coloured(line, paint) for line in table), "", *pools(plan), summary(plan), *noted(plan)])
 
 
 def titled(stack: str) -> str:
-    """The stack of an environment or of a cluster, as a title."""
+    """``Environment dev``, or ``Cluster main``"""
     return f"Cluster {stack.removeprefix(STACK_PREFIX)}" if stack.startswith(STACK_PREFIX) else f"Environment {stack}"
 
 

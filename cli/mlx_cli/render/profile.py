@@ -11,7 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlx_cli.output import PLAIN, Paint, columns, plural
+from mlx_cli.output import PLAIN, Paint, columns
+from mlx_specs.diagnostics import plural
 
 if TYPE_CHECKING:
     from mlx_runtime.associations import Pair
@@ -39,7 +40,7 @@ def render_profile(found: Profile, paint: Paint = PLAIN) -> str:
 def summary(found: Profile) -> str:
     """``336,776 rows, 19 columns, content 0a1b2c``"""
     counted = f", counted on a sample of {found.sampled:,}" if found.sampled < found.rows else ""
-    return f"{plural_rows(found.rows)}, {plural(len(found.columns), 'column')}, content {found.digest[:12]}{counted}"
+    return f"{plural(found.rows, 'row')}, {plural(len(found.columns), 'column')}, content {found.digest[:12]}{counted}"
 
 
 def remarks(found: Profile) -> list[str]:
@@ -47,7 +48,7 @@ def remarks(found: Profile) -> list[str]:
     lines = [duplicates(found)] if found.keys else []
     if found.coverage:
         lines.append(coverage(found))
-    lines += [f"rejected in step {one.step}: {plural_rows(one.rows)}: {one.reason}" for one in found.reasons if one.rows]
+    lines += [f"rejected in step {one.step}: {plural(one.rows, 'row')}: {one.reason}" for one in found.reasons if one.rows]
     lines += [f"check {one.name}: {one.message}" for one in found.checks if not one.passed]
     strongest = [*found.correlations[:1], *found.associations[:1]]
     return lines + [f"{one.one} and {one.other} go together: {one.value:.2f}" for one in strongest]
@@ -56,7 +57,7 @@ def remarks(found: Profile) -> list[str]:
 def duplicates(found: Profile) -> str:
     """Whether the keys tell rows apart."""
     keys = ", ".join(found.keys)
-    return f"{plural_rows(found.duplicates)} share {keys} with another" if found.duplicates else f"no two rows share {keys}"
+    return f"{plural(found.duplicates, 'row')} share {keys} with another" if found.duplicates else f"no two rows share {keys}"
 
 
 def coverage(found: Profile) -> str:
@@ -106,7 +107,7 @@ def bars(one: Column) -> str:
     most, width = max(bin.rows for bin in one.histogram) or 1, 100 / len(one.histogram)
     drawn = "".join(
         f"<rect x='{index * width:.3f}' y='{40 - 40 * bin.rows / most:.3f}' width='{width * 0.9:.3f}' height='{40 * bin.rows / most:.3f}'>"
-        f"<title>{escape(f'{span(bin)}: {plural_rows(bin.rows)}')}</title></rect>"
+        f"<title>{escape(span(bin) + ': ' + plural(bin.rows, 'row'))}</title></rect>"
         for index, bin in enumerate(one.histogram)
     )
     low, high = number(one.histogram[0].low), number(one.histogram[-1].high)
@@ -186,8 +187,3 @@ def percent(part: int, whole: int) -> str:
         return "0%"
     share = 100 * part / whole
     return f"{share:.1f}%" if share >= 0.05 else "<0.1%"
-
-
-def plural_rows(count: int) -> str:
-    """``1 row``, ``1,200 rows``"""
-    return f"{count:,} row{'' if count == 1 else 's'}"

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from mlx_cli.output import PLAIN, Paint, columns, plural, short
+from mlx_cli.output import PLAIN, Paint, columns, short
 from mlx_cli.render.outcome import when
 from mlx_cli.render.plan import SYMBOLS, change_text, wrapped
+from mlx_specs.diagnostics import plural
 
 if TYPE_CHECKING:
     from mlx_stacks.changes import FieldChange

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mlx_cli.addressed import addressed
 from mlx_runtime.server.http import Answer, HttpError, Receive, Scope, Send, error_answer, json_answer, read_body, send_answer
 
 HOST = "127.0.0.1"
@@ -88,7 +89,7 @@ class Application:
         if url is None:
             raise HttpError(404, f"there is no endpoint called {name!r}")
         if not url:
-            raise HttpError(503, f"{name} has not been applied: mlx why {name}")
+            raise HttpError(503, addressed(f"{name} has not been applied: mlx why {name}"))
         return url
 
     def _why(self, id: str) -> Answer:

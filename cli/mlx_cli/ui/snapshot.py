@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from mlx_cli.addressed import addressed
 from mlx_cli.render.outcome import COLOURS
 from mlx_cli.session import opened
 from mlx_cli.ui.graph_layout import HEIGHT, WIDTH, lay_out
@@ -31,7 +32,7 @@ def snapshot(root: Path, environment: str | None) -> dict[str, Any]:
         workspace = opened(root, environment, needs_specs=False)
     except UserError as error:
         return {"error": "\n".join([str(error), *(f"{one.file}:{one.line}: {one.message}" for one in error.diagnostics)]), "at": time.time()}
-    found = {item.id: item for item in status(workspace)}
+    found = {item.id: replace(item, detail=addressed(item.detail)) for item in status(workspace)}
     return {
         "at": time.time(),
         "project": workspace.project,

@@ -65,6 +65,8 @@ def _rights(name: str, spec: ClusterSpec, identity: managedidentity.UserAssigned
         rights.append(_right(f"{name}-subnet", "Network Contributor", settings.subnet, identity, parent))
     if settings.key_vault is not None:
         rights.append(_right(f"{name}-key", "Key Vault Crypto User", settings.key_vault, identity, parent))
+    if spec.disk_encryption_key is not None:
+        rights.append(_right(f"{name}-disks", "Reader", spec.disk_encryption_key, identity, parent))
     return rights
 
 
@@ -106,6 +108,7 @@ def _cluster(
         ),
         oidc_issuer_profile=containerservice.ManagedClusterOIDCIssuerProfileArgs(enabled=True),
         security_profile=_security(spec),
+        disk_encryption_set_id=spec.disk_encryption_key,
         api_server_access_profile=containerservice.ManagedClusterAPIServerAccessProfileArgs(
             enable_private_cluster=spec.private_endpoint, enable_private_cluster_public_fqdn=False
         ),

@@ -1,6 +1,6 @@
 """EKS: a cluster, a managed node group for each node pool, and what the user did not name: a VPC, the roles.
 
-A cluster's spec enters, plain resources of aws leave. The autoscaler is a workload on EKS: its role is made here, its Deployment is not.
+A cluster's spec enters, plain resources of aws leave. The autoscaler is a workload on EKS: its role is made here, its objects in autoscaler.py.
 """
 
 import json
@@ -21,6 +21,7 @@ from mlx_components.clusters.versions import (
     EKS_ADDONS_BEFORE_NODES,
     EKS_ADDONS_ON_NODES,
     EKS_DISK_ADDON,
+    EKS_ROOT_DEVICE,
 )
 from mlx_specs.cluster import ClusterSpec, Eks, NodePool, StorageAccess, gibibytes
 from mlx_specs.machines import Machine
@@ -90,6 +91,7 @@ def declare(name: str, spec: ClusterSpec, machines: Mapping[str, Machine], paren
     addons = _addons_on_nodes(place, cluster, issuer, groups)
     return CloudCluster(
         kubeconfig=_kubeconfig(place, cluster),
+        version=cluster.version,
         context=name,
         ready=(cluster, *groups, *addons),
         identity=_storage_identity(place, issuer, spec.storage) if spec.storage is not None else {},
@@ -271,8 +273,45 @@ def _admins(place: Place, cluster: aws.eks.Cluster) -> None:
 def _node_groups(place: Place, cluster: aws.eks.Cluster, network: Network, machines: Mapping[str, Machine]) -> list[aws.eks.NodeGroup]:
     role, rights = _node_role(place)
     addons = [_addon(place, cluster, addon, []) for addon in EKS_ADDONS_BEFORE_NODES]
-    before = [*rights, *network.routes, *addons]
+    before = [*rights, *network.routes, *addons, *_disk_grants(place)]
     return [_node_group(place, cluster, network, pool, machines[pool], role, before) for pool in sorted(place.spec.node_pools)]
+
+
+def _disk_grants(place: Place) -> list[pulumi.Resource]:
+    """Who starts nodes may use the key of their disks: EC2's autoscaling does it by a role of its own.
+
+    Source: Amazon EC2 Auto Scaling, required KMS key policy for use with encrypted volumes.
+    """
+    key = place.spec.disk_encryption_key
+    if key is None:
+        return []
+    account = key.split(":")[4]
+    return [
+        aws.kms.Grant(
+            f"{place.name}-disks",
+            key_id=key,
+            grantee_principal=f"arn:{place.partition}:iam::{account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
+            operations=["CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo"],
+            opts=place.options(),
+        )
+    ]
+
+
+def _disks(place: Place, pool_name: str) -> dict[str, Any]:
+    """Their size; a key is told by a launch template only, which then tells the size, too."""
+    pool, key = place.spec.node_pools[pool_name], place.spec.disk_encryption_key
+    size = gibibytes(pool.disk) if pool.disk is not None else None
+    if key is None:
+        return {"disk_size": size}
+    disk = aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(encrypted="true", kms_key_id=key, volume_size=size, volume_type="gp3", delete_on_termination="true")
+    template = aws.ec2.LaunchTemplate(
+        f"{place.name}-{pool_name}",
+        block_device_mappings=[aws.ec2.LaunchTemplateBlockDeviceMappingArgs(device_name=EKS_ROOT_DEVICE, ebs=disk)],
+        tags=place.spec.tags,
+        opts=place.options(),
+    )
+    version = template.latest_version.apply(str)
+    return {"launch_template": aws.eks.NodeGroupLaunchTemplateArgs(id=template.id, version=version)}
 
 
 def _node_group(
@@ -288,7 +327,7 @@ def _node_group(
         instance_types=[machine.type],
         ami_type=_image(pool, machine),
         capacity_type="SPOT" if pool.spot else "ON_DEMAND",
-        disk_size=gibibytes(pool.disk) if pool.disk is not None else None,
+        **_disks(place, pool_name),
         scaling_config=_scaling(pool),
         labels=node_labels(place.spec, pool_name),
         taints=[aws.eks.NodeGroupTaintArgs(key=taint.key, value=taint.value or None, effect=EFFECTS[taint.effect]) for taint in taints(place.spec, pool)],

@@ -58,6 +58,8 @@ def declare(name: str, spec: ClusterSpec, machines: Mapping[str, Machine], paren
     network = _network(place)
     cluster = _cluster(place, network)
     account, rights = _node_account(place)
+    if spec.disk_encryption_key is not None:
+        rights = [*rights, _may_use(place, "disks", spec.disk_encryption_key, "compute-system")]
     pools = [_pool(place, cluster, pool, machines[pool], account, rights) for pool in sorted(spec.node_pools)]
     return CloudCluster(
         kubeconfig=_kubeconfig(place, cluster),
@@ -135,15 +137,19 @@ def _encryption(place: Place) -> tuple[gcp.container.ClusterDatabaseEncryptionAr
     key = place.spec.encryption_key
     if key is None:
         return None, []
+    return gcp.container.ClusterDatabaseEncryptionArgs(state="ENCRYPTED", key_name=key), [_may_use(place, "key", key, "container-engine-robot")]
+
+
+def _may_use(place: Place, suffix: str, key: str, agent: str) -> pulumi.Resource:
+    """The right of one of Google's own accounts of the project, such as Compute Engine's, to use a key."""
     project = gcp.organizations.get_project_output(project_id=place.settings.project, opts=pulumi.InvokeOutputOptions(parent=place.parent))
-    right = gcp.kms.CryptoKeyIAMMember(
-        f"{place.name}-key",
+    return gcp.kms.CryptoKeyIAMMember(
+        f"{place.name}-{suffix}",
         crypto_key_id=key,
         role=GCP_KEY_ROLE,
-        member=project.number.apply(lambda number: f"serviceAccount:service-{number}@container-engine-robot.iam.gserviceaccount.com"),
+        member=project.number.apply(lambda number: f"serviceAccount:service-{number}@{agent}.iam.gserviceaccount.com"),
         opts=place.options(),
     )
-    return gcp.container.ClusterDatabaseEncryptionArgs(state="ENCRYPTED", key_name=key), [right]
 
 
 def _node_account(place: Place) -> tuple[pulumi.Input[str], list[pulumi.Resource]]:
@@ -208,6 +214,7 @@ def _node_config(place: Place, pool_name: str, machine: Machine, account: pulumi
         guest_accelerators=_accelerators(machine),
         spot=pool.spot,
         disk_size_gb=gibibytes(pool.disk) if pool.disk is not None else None,
+        boot_disk_kms_key=place.spec.disk_encryption_key,
         labels=node_labels(place.spec, pool_name),
         taints=[
             gcp.container.NodePoolNodeConfigTaintArgs(key=taint.key, value=taint.value, effect=EFFECTS[taint.effect]) for taint in taints(place.spec, pool)

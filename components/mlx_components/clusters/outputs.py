@@ -28,6 +28,8 @@ class CloudCluster:
     """Environment variables of those pods."""
     autoscaler: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     """Annotations of kube-system/cluster-autoscaler, where it is ours to install; empty where the cloud runs its own."""
+    version: pulumi.Output[str] | None = None
+    """Of the control plane, such as 1.33, for an autoscaler that is ours."""
 
 
 def kubeconfig(name: str, server: str, authority: str, command: str, arguments: Sequence[str] = ()) -> str:

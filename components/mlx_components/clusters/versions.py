@@ -30,6 +30,7 @@ AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 
 AZURE_ROLES: Mapping[str, str] = {
     "Network Contributor": "4d97b98b-1d4f-4787-a291-c67834d212e7",
+    "Reader": "acdd72a7-3385-48ef-bd42-f606fba81ae7",
     "Key Vault Crypto User": "12338af0-0e69-4776-bea7-57ae8d297424",
     "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
 }
@@ -45,6 +46,8 @@ EKS_ADDONS_BEFORE_NODES = ("kube-proxy", "vpc-cni")
 EKS_ADDONS_ON_NODES = ("coredns",)
 EKS_DISK_ADDON = "aws-ebs-csi-driver"
 """No version of add-ons: EKS takes its default for the cluster's version. https://docs.aws.amazon.com/eks/latest/userguide/workloads-add-ons-available-eks.html"""
+EKS_ROOT_DEVICE = "/dev/xvda"
+"""Of Amazon Linux 2023. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html"""
 
 GCP_NODE_ROLES = ("roles/artifactregistry.reader", "roles/container.defaultNodeServiceAccount")
 GCP_STORAGE_ROLE = "roles/storage.objectUser"

@@ -6,8 +6,9 @@ It stands ready in a ConfigMap, whole, so that the step needs no more than the r
 import json
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import APPLY, container, pod, variables
+from mlx_components.kubernetes.pods import APPLY, container, pod, secret_variables, variables
 from mlx_pipelines.contract import APPLY_JOB, APPLY_MAP
+from mlx_specs.base import KubernetesSecret
 
 SECRET = "mlx-state"
 """The Secret of the namespace that holds the state's passphrase under the name of its variable; infra engineers make it."""
@@ -26,8 +27,7 @@ def completion_job(place: Place, backend: str, passphrase: str | None) -> Manife
     command = ["python", "-m", "mlx_stacks.in_cluster", "--backend", backend, "--project", place.project, "--environment", place.environment]
     made = container("mlx", place.image("pipelines"), command, None, env=variables(place))
     if passphrase is not None:
-        reference = {"name": SECRET, "key": passphrase}
-        made["env"] = [*made["env"], {"name": passphrase, "valueFrom": {"secretKeyRef": reference}}]
+        made["env"] = [*made["env"], *secret_variables({passphrase: KubernetesSecret(name=SECRET, key=passphrase)})]
     labels = place.labels_of("Environment", place.environment)
     template = {"metadata": {"labels": labels}, "spec": pod(place, [made], None, account=APPLY)}
     metadata = {"generateName": f"{APPLY_MAP}-", "namespace": place.namespace, "labels": labels}

@@ -1,9 +1,10 @@
 """Dataset on a cluster: a Job, or a Spark application on several nodes, writes the rows into the environment's storage."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlx_components.dataset import definition
+from mlx_components.dataset import about_rows, definition
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.programs import Program, program_objects
 from mlx_specs.base import KubernetesSecret, SecretRef
@@ -28,7 +29,14 @@ def dataset_objects(dataset: Dataset, place: Place, digest: str, inputs: Mapping
         "inputDigests": dict(sorted(inputs.items())),
         "storage": place.target.storage,
     }
-    return program_objects(Program(dataset, f"dataset-{name}", "prepare", content, spec.compute, spec.schedule, secrets=secrets), place)
+    program = Program(dataset, f"dataset-{name}", "prepare", content, spec.compute, spec.schedule, secrets=secrets, notes=_notes(dataset))
+    return program_objects(program, place)
+
+
+def _notes(dataset: Dataset) -> Mapping[str, str]:
+    """What columns mean and when they are known: other words prepare nothing again."""
+    said = about_rows(dataset).wire()
+    return {f"mlx.dev/{name}": json.dumps(said[name], sort_keys=True) for name in ("columns", "timeline") if said[name]}
 
 
 def _with_secret(dataset: Dataset) -> tuple[dict[str, Any], Mapping[str, KubernetesSecret]]:

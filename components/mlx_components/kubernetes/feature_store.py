@@ -1,18 +1,79 @@
-"""FeatureStore on a cluster: the Feast operator's object. Trainings join its features themselves (mlx_pipelines.cluster.known).
+"""FeatureStore on a cluster: the Feast operator's object, and a Job that materialises into the online store that it names.
 
-Source: Feast operator, feast.dev/v1 FeatureStore.
+Trainings join its features themselves (mlx_pipelines.cluster.known). Source: Feast operator, feast.dev/v1 FeatureStore.
 """
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import POD_SECURITY, resources
+from mlx_components.kubernetes.programs import Program, program_objects
+from mlx_components.resource import about
+from mlx_features.online_settings import VARIABLE
+from mlx_features.repository import project
 from mlx_specs.feature_store import FeatureStore, OnlineStore
+from mlx_specs.resources import FeatureDefinitions, FeatureRegistryInputs, PreparedData
+
+DEFINED = {"entities", "feature_views", "on_demand_views", "feature_services"}
+"""The fields of a store that say what there is, not how it is kept."""
 
 
-def feature_store_objects(store: FeatureStore, place: Place) -> tuple[Manifest, ...]:
-    """The servers."""
-    return (_feast(store, place),)
+@dataclass(frozen=True)
+class Registered:
+    """What a store comes to besides its spec."""
+
+    definitions: FeatureDefinitions
+    sources: Mapping[str, PreparedData]
+    """The datasets of its views, by the digests of their definitions."""
+    code: str
+    """The modules that its on-demand views need: a zip file in base64."""
+    code_digest: str
+    """Of what they say, whatever their comments."""
+
+
+def feature_store_objects(store: FeatureStore, place: Place, registered: Registered) -> tuple[Manifest, ...]:
+    """What is defined, and the servers; with an online store that pods share what fills it, once for each definition and by the schedule."""
+    spec, always = store.spec, (_definitions(store, place), _feast(store, place))
+    settings, connection = spec.materialization, spec.online_store.connection
+    once = settings.trigger == "apply"
+    if connection is None or not (once or settings.schedule):
+        return always
+    name, content = f"features-{store.metadata.name}", _content(store, place, registered)
+    program = Program(store, name, "materialize", content, None, settings.schedule, once=once, secrets={VARIABLE: connection})
+    return (*always, *program_objects(program, place))
+
+
+def _content(store: FeatureStore, place: Place, registered: Registered) -> Mapping[str, Any]:
+    """As mlx_runtime.cluster.materialize reads it; the home is the pod's own."""
+    spec = store.spec
+    registry = FeatureRegistryInputs(
+        name=store.metadata.name,
+        home="",
+        definitions=registered.definitions,
+        sources=dict(registered.sources),
+        online_store=spec.online_store.type,
+        offline_store=spec.offline_store.type,
+        code_digest=registered.code_digest,
+        about=about(store),
+    )
+    start = spec.materialization.start
+    return {
+        "registry": registry.wire(),
+        "mode": spec.materialization.mode,
+        "start": start.isoformat() if start is not None else "",
+        "code": registered.code,
+        "storage": place.target.storage,
+    }
+
+
+def _definitions(store: FeatureStore, place: Place) -> Manifest:
+    """Its views and services with who answers for them, for whoever looks in the cluster."""
+    said = store.spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=DEFINED)
+    data = {"definitions.json": json.dumps(said, indent=1, sort_keys=True)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": place.metadata(store, f"definitions-{store.metadata.name}"), "data": data}
 
 
 def _feast(store: FeatureStore, place: Place) -> Manifest:
@@ -28,7 +89,7 @@ def _feast(store: FeatureStore, place: Place) -> Manifest:
         "runFeastApplyOnInit": False,
         "securityContext": dict(POD_SECURITY),
     }
-    spec = {"feastProject": store.metadata.name.replace("-", "_"), "services": services}
+    spec = {"feastProject": project(store.metadata.name), "services": services}
     return {"apiVersion": "feast.dev/v1", "kind": "FeatureStore", "metadata": place.metadata(store, store.metadata.name), "spec": spec}
 
 

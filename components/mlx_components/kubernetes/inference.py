@@ -4,17 +4,31 @@ Source: KServe v1beta1 in Standard mode, in the form that its webhooks leave as 
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, SCRATCH_MOUNT, SERVE, environment, placement, resources, variables
-from mlx_components.kubernetes.programs import Program, program_objects
+from mlx_components.kubernetes.pods import (
+    CONTAINER_SECURITY,
+    POD_SECURITY,
+    SCRATCH_MOUNT,
+    SERVE,
+    environment,
+    placement,
+    resources,
+    secret_variables,
+    variables,
+)
+from mlx_components.kubernetes.programs import DIGITS, OBJECT_FOLDER, Program, program_objects
+from mlx_features.online_settings import VARIABLE
 from mlx_specs.base import seconds
+from mlx_specs.feature_store import OnlineStore
 from mlx_specs.inference import Batch, Inference, Realtime, Scaling
-from mlx_specs.resources import Version
+from mlx_specs.resources import FeatureLookup, Version, digest
 
 MODELS = "/mnt/models"
 """Where KServe's storage initializer lays the artifact."""
+FEATURES_FILE = "features.json"
 PORT = 8080
 CPU_TARGET = 80
 """Per cent of the requested cores, from which on replicas are added."""
@@ -24,21 +38,62 @@ STANDARD = "serving.kserve.io/deploymentMode"
 AUTOSCALER = "serving.kserve.io/autoscalerClass"
 
 
-def endpoint_objects(inference: Inference, place: Place, version: Version) -> tuple[Manifest, ...]:
+@dataclass(frozen=True)
+class LookedUp:
+    """How an endpoint's requests are completed."""
+
+    lookup: FeatureLookup
+    store: OnlineStore
+    code: str
+    """The modules that on-demand views need: a zip file in base64."""
+
+
+def endpoint_objects(inference: Inference, place: Place, version: Version, features: LookedUp | None = None) -> tuple[Manifest, ...]:
     """The runtime; and with a version of the model the endpoint, which may not be interrupted as a whole."""
-    runtime = _runtime(inference, place)
+    runtime = _runtimes(inference, place, features)
     if not version.exists:
-        return (runtime,)
+        return runtime
     scaling = inference.spec.scaling or Scaling()
     budget = (_budget(inference, place),) if scaling.min > 1 else ()
-    return (runtime, _service(inference, place, version, scaling), *budget)
+    return (*runtime, _service(inference, place, version, scaling), *budget)
+
+
+def _runtimes(inference: Inference, place: Place, features: LookedUp | None) -> tuple[Manifest, ...]:
+    """With what it mounts."""
+    runtime = _runtime(inference, place)
+    if features is None:
+        return (runtime,)
+    completing = _completing(inference, place, features)
+    return (completing, _with_features(runtime, features, completing["metadata"]["name"]))
+
+
+def _completing(inference: Inference, place: Place, features: LookedUp) -> Manifest:
+    """Named by its digest: pods of the old definition keep the old one."""
+    told = {"lookup": features.lookup.wire(), "onlineStore": features.store.type, "code": features.code}
+    text = json.dumps(told, indent=1, sort_keys=True)
+    metadata = place.metadata(inference, f"{runtime_name(inference)}-{digest(told)[:DIGITS]}")
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {FEATURES_FILE: text}, "immutable": True}
+
+
+def _with_features(runtime: Manifest, features: LookedUp, configuration: str) -> Manifest:
+    """A runtime that completes requests from the online store."""
+    spec, connection = runtime["spec"], features.store.connection
+    assert connection is not None, "a file is in no pod: said by features_are_where_pods_read_them"
+    (container,) = spec["containers"]
+    completed = {
+        **container,
+        "args": [*container["args"], "--features", f"{OBJECT_FOLDER}/{FEATURES_FILE}"],
+        "env": [*container["env"], *secret_variables({VARIABLE: connection})],
+        "volumeMounts": [*container["volumeMounts"], {"name": "features", "mountPath": OBJECT_FOLDER, "readOnly": True}],
+    }
+    volumes = [*spec["volumes"], {"name": "features", "configMap": {"name": configuration}}]
+    return {**runtime, "spec": {**spec, "containers": [completed], "volumes": volumes}}
 
 
 def _runtime(inference: Inference, place: Place) -> Manifest:
     settings = inference.spec.realtime or Realtime()
     name = inference.metadata.name
     args = ["--model", name, "--folder", MODELS, "--port", str(PORT), "--timeout", str(seconds(settings.timeout)), "--max-rows", str(settings.max_rows)]
-    args += ["--features", inference.spec.features] if inference.spec.features else []
     compute = inference.spec.compute
     threads = compute.cpu if compute is not None and compute.cpu is not None else 1
     about = {"description": inference.metadata.description, "owner": inference.metadata.owner, "labels": dict(inference.metadata.labels)}

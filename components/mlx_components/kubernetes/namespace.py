@@ -1,11 +1,13 @@
 """An environment's namespace, and what every workload in it needs: service accounts with the least they need, network policies, queues."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.place import Manifest, Place, annotated
 from mlx_components.kubernetes.pods import APPLY, RUN, SERVE, SPARK, TRAIN
 from mlx_components.kubernetes.queues import CLUSTER, environment_queues
 from mlx_pipelines.contract import APPLY_MAP
+from mlx_specs.environment import Environment
 
 RBAC = "rbac.authorization.k8s.io"
 EVERYTHING = ["create", "delete", "get", "list", "patch", "update", "watch"]
@@ -47,21 +49,21 @@ that applies; that Job changes what an apply has made.
 """
 
 
-def namespace(place: Place) -> Manifest:
-    """The environment's own; pods that may do more than they need are not let in."""
+def namespace(environment: Environment, place: Place) -> Manifest:
+    """The environment's own, with what people say of it; pods that may do more than they need are not let in."""
     level = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("audit", "enforce", "warn")}
-    labels = {**place.labels_of("Environment", place.environment), **level, CLUSTER: place.cluster_name}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace, "labels": labels}}
+    labels = {**place.labels(environment), **level, CLUSTER: place.cluster_name}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace, "labels": labels, **annotated(environment.metadata)}}
 
 
-def environment_objects(place: Place) -> tuple[Manifest, ...]:
-    """What stands in the namespace before any workload."""
-    return (*_accounts(place), *_network(place), *environment_queues(place))
+def environment_objects(place: Place, *, trains: bool = True) -> tuple[Manifest, ...]:
+    """What stands in the namespace before any workload; where nothing trains nobody may start what an ended training starts."""
+    return (*_accounts(place, (SERVE, RUN, SPARK, TRAIN, APPLY) if trains else (SERVE, RUN, SPARK)), *_network(place), *environment_queues(place))
 
 
-def _accounts(place: Place) -> list[Manifest]:
+def _accounts(place: Place, names: Sequence[str]) -> list[Manifest]:
     made: list[Manifest] = []
-    for name in (SERVE, RUN, SPARK, TRAIN, APPLY):
+    for name in names:
         identity = {"annotations": dict(sorted(place.target.identity.items()))} if place.target.identity else {}
         mounts = name == TRAIN  # the pods of a run are KFP's: they do not say it themselves
         made.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**_named(place, name), **identity}, "automountServiceAccountToken": mounts})

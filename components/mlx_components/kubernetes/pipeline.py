@@ -54,10 +54,14 @@ def version_object(owner: Pipeline | Model, pipeline: Pipeline, place: Place, co
     return {"apiVersion": API, "kind": "PipelineVersion", "metadata": place.metadata(owner, name), "spec": {"displayName": name, **said}}
 
 
+def steps_of(ir: Mapping[str, Any]) -> list[str]:
+    """The names of its steps."""
+    return [executor.removeprefix(EXECUTOR) for executor in ir["deploymentSpec"]["executors"]]
+
+
 def with_compute(pipeline: Pipeline, compiled: Compiled, compute: Compute) -> Pipeline:
     """The pipeline with every step asking for as much, but for those that it gives something of their own."""
-    steps = [executor.removeprefix(EXECUTOR) for executor in compiled.ir["deploymentSpec"]["executors"]]
-    asked = {**{step: StepSpec(compute=compute) for step in steps}, **pipeline.spec.steps}
+    asked = {**{step: StepSpec(compute=compute) for step in steps_of(compiled.ir)}, **pipeline.spec.steps}
     return pipeline.model_copy(update={"spec": pipeline.spec.model_copy(update={"steps": asked})})
 
 

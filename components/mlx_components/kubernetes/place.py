@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from mlx_specs import layout
 from mlx_specs.base import Compute, Metadata
 from mlx_specs.cluster import ClusterSpec
 from mlx_specs.environment import KubernetesTarget
@@ -41,14 +42,18 @@ class Place:
         return owner(self.project, self.environment)
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What pods may see of the target: not who talks to the API server, for nothing runs again for that."""
+        return self.target.model_dump(mode="json", exclude={"plugin"})
+
+    @property
     def has_queues(self) -> bool:
         """Whether Kueue decides when workloads start."""
         return "kueue" in self.cluster.add_ons
 
     def stored(self, *parts: str) -> str:
         """A place in the environment's storage: ``s3://bucket/prefix/PARTS``."""
-        place, _, query = self.target.storage.partition("?")
-        return "/".join((place, *parts)) + (f"?{query}" if query else "")
+        return layout.stored(self.target.storage, *parts)
 
     def image(self, name: str) -> str:
         """An image by its digest: runtime, pipelines or spark."""
@@ -66,7 +71,7 @@ class Place:
 
     def metadata(self, obj: AnyObject, name: str) -> dict[str, Any]:
         """The metadata of an object that stands in the namespace."""
-        return {"name": name, "namespace": self.namespace, "labels": self.labels(obj), **_annotated(obj.metadata)}
+        return {"name": name, "namespace": self.namespace, "labels": self.labels(obj), **annotated(obj.metadata)}
 
     def submitted(self, obj: AnyObject, name: str, compute: Compute | None) -> dict[str, Any]:
         """The metadata of what runs to its end in its pool's queue; no lock of the state is held meanwhile, `mlx status` follows it."""
@@ -102,7 +107,7 @@ def labels_of(owner: str, kind: str, name: str) -> dict[str, str]:
     return {OWNER: owner, KIND: kind, NAME: name, "app.kubernetes.io/managed-by": "mlx"}
 
 
-def _annotated(metadata: Metadata) -> Mapping[str, Any]:
+def annotated(metadata: Metadata) -> Mapping[str, Any]:
     """What people say of it, which no label could hold."""
     said = {"mlx.dev/description": metadata.description, "mlx.dev/contact": metadata.owner}
     given = {key: value for key, value in said.items() if value}

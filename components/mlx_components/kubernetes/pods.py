@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlx_components.kubernetes.place import Place
-from mlx_specs.base import Compute
+from mlx_specs.base import Compute, KubernetesSecret
 from mlx_specs.pools import GPU
 
 USER = 10001
@@ -56,6 +56,12 @@ def container(name: str, image: str, command: Sequence[str], compute: Compute | 
 def environment(variables: Mapping[str, str]) -> list[dict[str, Any]]:
     """As a container takes them, by name."""
     return [{"name": key, "value": value} for key, value in sorted(variables.items())]
+
+
+def secret_variables(secrets: Mapping[str, KubernetesSecret]) -> list[dict[str, Any]]:
+    """Variables whose values are keys of Secrets, as a container takes them, by name."""
+    named = sorted(secrets.items())
+    return [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}} for name, secret in named]
 
 
 def pod(place: Place, containers: Sequence[Mapping[str, Any]], compute: Compute | None, *, account: str, restart: str = "Never") -> dict[str, Any]:

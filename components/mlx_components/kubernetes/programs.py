@@ -21,6 +21,7 @@ from mlx_components.kubernetes.pods import (
     placement,
     pod,
     resources,
+    secret_variables,
     variables,
 )
 from mlx_specs.base import Compute, KubernetesSecret
@@ -51,12 +52,8 @@ class Program:
     """Whether it runs when its content is new; else by its schedule only."""
     secrets: Mapping[str, KubernetesSecret] = field(default_factory=dict[str, KubernetesSecret])
     """Variables whose values are keys of Secrets."""
-
-    @property
-    def secret_variables(self) -> list[dict[str, Any]]:
-        """As a container takes them."""
-        named = sorted(self.secrets.items())
-        return [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}} for name, secret in named]
+    notes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Annotations of what it works on."""
 
 
 def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
@@ -75,14 +72,14 @@ def _digest(program: Program, place: Place) -> str:
     """Over everything that a Job may not change."""
     compute = program.compute.model_dump(mode="json") if program.compute is not None else None
     pool = [place.node_selector(program.compute.pool), place.tolerations(program.compute.pool)] if program.compute and program.compute.pool else None
-    return digest(
-        [program.verb, program.secret_variables, dict(program.content), compute, pool, place.target.model_dump(mode="json"), program.obj.metadata.labels]
-    )[:DIGITS]
+    where = [pool, place.settings, program.obj.metadata.labels]
+    return digest([program.verb, secret_variables(program.secrets), dict(program.content), compute, *where])[:DIGITS]
 
 
 def _configuration(program: Program, place: Place, name: str) -> Manifest:
     text = json.dumps(dict(program.content), indent=1, sort_keys=True)
-    metadata = place.metadata(program.obj, name)
+    made = place.metadata(program.obj, name)
+    metadata = {**made, **({"annotations": {**made.get("annotations", {}), **program.notes}} if program.notes else {})}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {OBJECT_FILE: text}, "immutable": True}
 
 
@@ -98,7 +95,7 @@ def _variables(program: Program, place: Place) -> dict[str, str]:
 
 def _pod_template(program: Program, place: Place, configuration: str) -> dict[str, Any]:
     mounted = container("mlx", place.image("runtime"), _command(program), program.compute, env=_variables(program, place))
-    mounted["env"] = [*mounted["env"], *program.secret_variables]
+    mounted["env"] = [*mounted["env"], *secret_variables(program.secrets)]
     mounted["volumeMounts"] = [*mounted["volumeMounts"], {"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}]
     spec = pod(place, [mounted], program.compute, account=RUN)
     spec["volumes"] = [*spec["volumes"], {"name": "object", "configMap": {"name": configuration}}]
@@ -145,7 +142,7 @@ def _application(program: Program, place: Place, configuration: str) -> dict[str
     role: dict[str, Any] = {
         "cores": compute.cpu or 1,
         "memory": _java(resources(compute)["requests"]["memory"]),
-        "env": [*environment(_variables(program, place)), *program.secret_variables],
+        "env": [*environment(_variables(program, place)), *secret_variables(program.secrets)],
         "labels": place.labels(program.obj),
         "podSecurityContext": dict(POD_SECURITY),
         "securityContext": dict(CONTAINER_SECURITY),

@@ -190,7 +190,8 @@ class EmbeddedHost:
     def _record(self, lease: Lease, kind: str, result: Result, start: float, secrets: Secrets, *, failed: bool) -> None:
         changes = count_changes(result.steps)
         outcome = "failed" if failed else "succeeded"
-        update = Update(kind, outcome, start, time.time(), self._options.message, changes, execution(result.steps))
+        end = time.time()
+        update = Update(kind, outcome, start, end, self._options.message, changes, execution(result.steps, end - start))
         config = {key: {"secure": secrets.seal(value, "")} if key in self._stack.secret_config else value for key, value in self._stack.config.items()}
         record_update(lease.files, update, config)
 

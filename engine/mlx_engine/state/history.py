@@ -61,11 +61,11 @@ def count_changes(steps: Sequence[Step]) -> dict[str, int]:
     return dict(Counter(str(step.op) for step in counted))
 
 
-def execution(steps: Sequence[Step]) -> dict[str, str]:
-    """What Pulumi's entry has no field for: who did it, where, and the counts without components, as JSON text."""
-    counted = count_changes([step for step in steps if step.custom])
+def execution(steps: Sequence[Step], seconds: float) -> dict[str, str]:
+    """What Pulumi's entry has no field for: who did it, where, for how long, and the counts without components and providers, as JSON text."""
+    counted = count_changes([step for step in steps if step.custom and not step.type.startswith("pulumi:")])
     who = {"exec.user": _user(), "exec.host": socket.gethostname()}
-    return {"exec.kind": "mlx.embedded", **who, "exec.resources": json.dumps(counted, sort_keys=True)}
+    return {"exec.kind": "mlx.embedded", **who, "exec.seconds": f"{seconds:.3f}", "exec.resources": json.dumps(counted, sort_keys=True)}
 
 
 def _user() -> str:

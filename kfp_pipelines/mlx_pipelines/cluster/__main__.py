@@ -16,9 +16,8 @@ from pydantic import ValidationError
 from mlx_pipelines.cluster.step import run_step
 from mlx_pipelines.cluster.together import train_together
 from mlx_pipelines.errors import PipelineError
+from mlx_runtime.cluster.run import KILLED, say
 from mlx_runtime.errors import RuntimeFailure
-
-KILLED = 128 + signal.SIGTERM
 
 
 def main() -> int:
@@ -51,12 +50,6 @@ def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Ours, and the step's own command after the first ``--``."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     return arguments[:at], arguments[at + 1 :]
-
-
-def say(line: str) -> None:
-    """One line of the pod's log."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

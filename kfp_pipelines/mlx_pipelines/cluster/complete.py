@@ -9,17 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlx_pipelines.contract import APPLY_JOB, APPLY_MAP
+from mlx_pipelines.contract import APPLY_JOB, APPLY_MAP, CHAMPION
 from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.gate import judge_version
 from mlx_pipelines.registered import Registered
 from mlx_pipelines.registry import describe, find_fingerprint, find_version, set_alias
+from mlx_pipelines.registry_server import NAMESPACE
 from mlx_pipelines.train_version import register_left
 from mlx_specs import layout
 from mlx_specs.resources import ModelVersionInputs
 
 Report = Callable[[str], None]
-CHAMPION = "champion"
 MISSING = 404
 
 
@@ -52,7 +52,7 @@ def start_apply(report: Report) -> None:
     from kubernetes.client.exceptions import ApiException
     from kubernetes.config.config_exception import ConfigException
 
-    namespace = os.environ.get("MLX_NAMESPACE", "")
+    namespace = os.environ.get(NAMESPACE, "")
     try:
         config.load_config()
         core: Any = client.CoreV1Api()

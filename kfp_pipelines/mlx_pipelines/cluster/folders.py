@@ -1,5 +1,6 @@
 """What a run keeps, between a pod and the environment's storage. It is as its list of files says, which is written last."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from mlx_runtime.cluster.storage import Storage, StorageError, sha256
@@ -10,10 +11,10 @@ PASSING = "steps"
 """Where KFP's local runner keeps what one step gives to the next."""
 
 
-def fetch_run(source: Storage, folder: Path) -> None:
-    """What earlier steps have kept; nothing where they kept nothing."""
+def fetch_run(source: Storage, folder: Path, wants: Callable[[str], bool] = lambda name: True) -> None:
+    """What earlier steps have kept, or those files of it that are wanted; nothing where they kept nothing."""
     for name, expected in (source.read_json(FILES) or {}).items():
-        if not source.fetch(name, folder / name, expected):
+        if wants(name) and not source.fetch(name, folder / name, expected):
             raise StorageError(f"{source.where(name)} is not there", hint="start the run again: it is made anew")
 
 

@@ -7,6 +7,7 @@ replaced in a step's own arguments. Features are joined here, once: a version le
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,12 +15,11 @@ from mlx_features.client import FeastWorker
 from mlx_features.errors import FeatureError
 from mlx_pipelines.contract import EVERY_COLUMN, default_features
 from mlx_pipelines.errors import PipelineError
-from mlx_runtime.cluster.datasets import await_current, content_key, definition_key, fetch_rows, read_prepared
+from mlx_pipelines.registered import version_fingerprint
+from mlx_runtime.cluster.datasets import content_key, fetch_rows, prepared_data
 from mlx_runtime.cluster.run import Run
 from mlx_runtime.cluster.storage import Storage
-from mlx_runtime.prepare.folder import DATA
-from mlx_specs import layout
-from mlx_specs.resources import FeatureJoin, FeatureRegistryInputs, JoinedDatasetInputs, ModelVersionInputs, PreparedData, SubmittedRun, Wire, digest
+from mlx_specs.resources import FeatureJoin, FeatureRegistryInputs, JoinedDatasetInputs, ModelVersionInputs, PreparedData, SubmittedRun, Wire
 
 
 class Settled(Wire):
@@ -42,12 +42,12 @@ class Known:
     submitted: SubmittedRun
     settled: Settled
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Of the definition and of the rows: the same definition over new rows is another version."""
-        return digest([self.submitted.version.fingerprint, self.settled.content_digest])
+        """Of the definition and of the rows."""
+        return version_fingerprint(self.submitted.version.fingerprint, self.settled.content_digest)
 
-    @property
+    @cached_property
     def version(self) -> ModelVersionInputs:
         """As a laptop would have submitted it."""
         asked, settled = self.submitted.version, self.settled
@@ -66,7 +66,7 @@ class Known:
             return [self.replaced(item) for item in cast("list[Any]", value)]
         return value
 
-    @property
+    @cached_property
     def _replacements(self) -> tuple[tuple[str, str], ...]:
         """The path before the digest that stands in it."""
         asked, now = self.submitted.version, self.version
@@ -93,7 +93,7 @@ def _key(submitted: SubmittedRun, run_id: str) -> str:
 
 def _look(submitted: SubmittedRun, storage: Storage, run: Run) -> Settled:
     version, join = submitted.version, submitted.join
-    data = _prepared(version.data, storage, run)
+    data = prepared_data(version.data, storage, run)
     settled = Settled(content_digest=data.digest, key=content_key(data.name, data.digest), path=data.path, features=version.features or [])
     if join is not None:
         settled = settled.model_copy(update=_joined(version, join, data, storage, run))
@@ -105,16 +105,9 @@ def _look(submitted: SubmittedRun, storage: Storage, run: Run) -> Settled:
     return settled.model_copy(update={"features": default_features(rows, version)})
 
 
-def _prepared(data: PreparedData, storage: Storage, run: Run) -> PreparedData:
-    """What a definition has come to."""
-    known = read_prepared(storage, definition_key(data.name, data.digest)) or await_current(storage, data.name, run.report, definition=data.digest)
-    path = layout.dataset(run.home, data.name, known.content_digest) / DATA
-    return data.model_copy(update={"digest": known.content_digest, "path": path.as_posix()})
-
-
 def _joined(version: ModelVersionInputs, join: FeatureJoin, data: PreparedData, storage: Storage, run: Run) -> Mapping[str, str]:
     """The rows with their features, as of each row's moment, in the storage."""
-    sources = {name: _prepared(source, storage, run) for name, source in join.sources.items()}
+    sources = {name: prepared_data(source, storage, run) for name, source in join.sources.items()}
     for each in (data, *sources.values()):
         fetch_rows(storage, each.name, each.digest, (run.workspace / each.path).parent)
     store = FeatureRegistryInputs(

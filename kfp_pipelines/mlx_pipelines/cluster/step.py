@@ -1,13 +1,10 @@
 """One step of a run in a pod: the workspace that it expects is laid around it, and what it leaves there is sent to the storage."""
 
-import base64
 import contextlib
-import io
 import json
 import os
 import signal
 import subprocess
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,9 @@ from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.process import environment
 from mlx_pipelines.registry_server import REGISTRY
 from mlx_runtime.cluster.artifacts import fetch_artifact, send_artifact
+from mlx_runtime.cluster.code import lay_code
 from mlx_runtime.cluster.datasets import fetch_table
-from mlx_runtime.cluster.run import Run
+from mlx_runtime.cluster.run import Run, variable
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_runtime.prepare.folder import DATA
 from mlx_specs import layout
@@ -29,6 +27,8 @@ from mlx_specs.resources import SubmittedRun
 Report = Callable[[str], None]
 CODE = "MLX_CODE"
 """The variable with the workspace's modules: a zip file in base64, which came with the pipeline's version."""
+VERSION = "the pipeline's version"
+"""What sets a step's variables."""
 GRACE = 10
 """Seconds that a step has to end: a spot node leaves thirty in all."""
 INPUT = "--executor_input"
@@ -41,9 +41,9 @@ def run_step(command: Sequence[str], workspace: Path, *, everything: bool, repor
     told: dict[str, Any] = json.loads(command[at])
     parameters: dict[str, Any] = told["inputs"]["parameterValues"]
     submitted = SubmittedRun.model_validate_json(parameters[RUN])
-    storage = open_storage(variable("MLX_STORAGE"))
+    storage = open_storage(variable("MLX_STORAGE", VERSION))
     lay_code(os.environ.get(CODE, ""), workspace)
-    known = settle(submitted, str(parameters[RUN_ID]), storage, Run(variable("MLX_ENV"), workspace, report))
+    known = settle(submitted, str(parameters[RUN_ID]), storage, Run(variable("MLX_ENV", VERSION), workspace, report))
     told = known.replaced({**told, "inputs": {**told["inputs"], "parameterValues": _own(parameters)}})
     shared = Shared(known, storage, workspace, _wanted(told, everything=everything))
     told["inputs"]["parameterValues"] |= {RUN: json.dumps(known.version.wire(), sort_keys=True)}
@@ -67,13 +67,6 @@ def _ended(command: Sequence[str], workspace: Path) -> int:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=GRACE)
         raise
-
-
-def lay_code(packed: str, workspace: Path) -> None:
-    """The workspace's own modules."""
-    if packed:
-        with zipfile.ZipFile(io.BytesIO(base64.b64decode(packed))) as code:
-            code.extractall(workspace)
 
 
 class Shared:
@@ -130,13 +123,6 @@ def _own(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _environment(workspace: Path) -> dict[str, str]:
     """As on a laptop, but for a registry that is a server."""
     threads = os.environ.get("MLX_THREADS", "")
-    made = {**environment(workspace, int(threads) if threads else None), REGISTRY: variable("MLFLOW_TRACKING_URI")}
+    made = {**environment(workspace, int(threads) if threads else None), REGISTRY: variable("MLFLOW_TRACKING_URI", VERSION)}
     made.pop(CODE, None)
     return made
-
-
-def variable(name: str) -> str:
-    """What mlx has put into the pod's environment; raises ``PipelineError``."""
-    if name not in os.environ:
-        raise PipelineError(f"environment variable {name} is not set", hint="the pipeline's version that mlx renders sets it")
-    return os.environ[name]

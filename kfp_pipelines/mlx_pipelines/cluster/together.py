@@ -11,15 +11,16 @@ from pathlib import Path
 
 from mlx_pipelines.cluster.complete import complete_version
 from mlx_pipelines.cluster.known import Known, is_settled, settle
-from mlx_pipelines.cluster.step import CODE, Shared, lay_code, variable
+from mlx_pipelines.cluster.step import CODE, Shared
 from mlx_pipelines.compile import compile_pipeline, pipeline_parameters, read_ir
 from mlx_pipelines.contract import arguments_for, offered, refuse_what_is_ignored
 from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.network_share import LIMIT, SHARED
 from mlx_pipelines.registry_rest import versions_of
-from mlx_pipelines.registry_server import REGISTRY
+from mlx_pipelines.registry_server import NAMESPACE, REGISTRY, registered_name
 from mlx_pipelines.run import run_pipeline
-from mlx_runtime.cluster.run import Run
+from mlx_runtime.cluster.code import lay_code
+from mlx_runtime.cluster.run import Run, variable
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_specs import layout
 from mlx_specs.resources import SubmittedRun
@@ -27,20 +28,21 @@ from mlx_specs.resources import SubmittedRun
 Report = Callable[[str], None]
 RUN_VARIABLE, RUN_ID_VARIABLE = "MLX_RUN", "MLX_RUN_ID"
 """The SubmittedRun as JSON, and what this run is told apart by from others of the same definition."""
+JOB = "the TrainJob"
 PAUSE = 2
 
 
 def train_together(workspace: Path, report: Report) -> None:
     """One process of them; raises ``PipelineError`` and ``RuntimeFailure``."""
     first = os.environ.get("RANK", "0") == "0"
-    submitted, storage = SubmittedRun.model_validate_json(variable(RUN_VARIABLE)), open_storage(variable("MLX_STORAGE"))
+    submitted, storage = SubmittedRun.model_validate_json(variable(RUN_VARIABLE, JOB)), open_storage(variable("MLX_STORAGE", JOB))
     lay_code(os.environ.get(CODE, ""), workspace)
-    known = _settled(submitted, storage, Run(variable("MLX_ENV"), workspace, report), first=first)
+    known = _settled(submitted, storage, Run(variable("MLX_ENV", JOB), workspace, report), first=first)
     shared = Shared(known, storage, workspace, lambda _: True)
     shared.lay()
     os.environ[SHARED] = "1"
-    mlflow = variable("MLFLOW_TRACKING_URI")
-    is_trained = any(one.fingerprint == known.fingerprint for one in versions_of(mlflow, known.version.model))
+    mlflow = variable("MLFLOW_TRACKING_URI", JOB)
+    is_trained = any(one.fingerprint == known.fingerprint for one in versions_of(mlflow, registered_name(variable(NAMESPACE, JOB), known.version.model)))
     if first:
         os.environ[REGISTRY] = mlflow
     if is_trained:
@@ -63,7 +65,7 @@ def _train(known: Known, shared: Shared, workspace: Path, report: Report, *, fir
 
 def _settled(submitted: SubmittedRun, storage: Storage, run: Run, *, first: bool) -> Known:
     """The first settles what is learned from; the others wait for it."""
-    run_id, waited = variable(RUN_ID_VARIABLE), 0
+    run_id, waited = variable(RUN_ID_VARIABLE, JOB), 0
     while not first and not is_settled(submitted, run_id, storage):
         if waited >= LIMIT.total_seconds():
             raise PipelineError(f"the first process has not begun within {waited} s", hint="its pod's log says why: mlx logs")

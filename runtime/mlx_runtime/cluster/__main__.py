@@ -13,15 +13,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from mlx_runtime.cluster.materialize import materialize
 from mlx_runtime.cluster.prepare import prepare
-from mlx_runtime.cluster.run import Run
+from mlx_runtime.cluster.run import KILLED, Run, say, variable
 from mlx_runtime.cluster.score import score
 from mlx_runtime.errors import RuntimeFailure
 
 Verb = Callable[[str, Run], None]
-VERBS: dict[str, Verb] = {"prepare": prepare, "score": score}
-
-KILLED = 128 + signal.SIGTERM
+VERBS: dict[str, Verb] = {"materialize": materialize, "prepare": prepare, "score": score}
 
 
 def main() -> int:
@@ -36,7 +35,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="mlx-") as scratch:
             workspace = Path(scratch, "workspace")
             workspace.mkdir()
-            VERBS[given.verb](given.object.read_text(), Run(_variable("MLX_ENV"), workspace, say, int(os.environ.get("MLX_THREADS", "1"))))
+            VERBS[given.verb](given.object.read_text(), Run(variable("MLX_ENV", "the Job"), workspace, say, int(os.environ.get("MLX_THREADS", "1"))))
     except RuntimeFailure as error:
         say(f"error: {error}")
         if error.hint:
@@ -49,18 +48,6 @@ def main() -> int:
         say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
         return 1
     return 0
-
-
-def say(line: str) -> None:
-    """One line of the Job's log."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
-def _variable(name: str) -> str:
-    if name not in os.environ:
-        raise RuntimeFailure(f"environment variable {name} is not set", hint="the Job that mlx renders sets it")
-    return os.environ[name]
 
 
 if __name__ == "__main__":

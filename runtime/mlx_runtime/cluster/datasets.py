@@ -11,11 +11,12 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from mlx_runtime.cluster.run import Report
+from mlx_runtime.cluster.run import Report, Run
 from mlx_runtime.cluster.storage import MANIFEST, Storage, StorageError
 from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.prepare.folder import DATA
-from mlx_specs.resources import Wire
+from mlx_specs import layout
+from mlx_specs.resources import PreparedData, Wire
 
 LIMIT = 2 * 3600
 """Seconds for which a dataset is waited for: its own Job may wait for a node first."""
@@ -77,6 +78,13 @@ def await_current(
         pause(PAUSE)
         waited += PAUSE
     return found
+
+
+def prepared_data(data: PreparedData, storage: Storage, run: Run) -> PreparedData:
+    """What a definition has come to, where its rows would lie on a laptop; waits for rows that are being prepared."""
+    known = read_prepared(storage, definition_key(data.name, data.digest)) or await_current(storage, data.name, run.report, definition=data.digest)
+    path = layout.dataset(run.home, data.name, known.content_digest) / DATA
+    return data.model_copy(update={"digest": known.content_digest, "path": path.as_posix()})
 
 
 def read_manifest(storage: Storage, name: str, content_digest: str) -> dict[str, Any]:

@@ -1,12 +1,18 @@
-"""What every verb is given besides its object: the environment's name, a scratch workspace, and whom it tells how it goes."""
+"""What every program in a pod is given: the environment's name, a scratch workspace, its variables, and whom it tells how it goes."""
 
+import os
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlx_runtime.errors import RuntimeFailure
 from mlx_specs.layout import Layout
 
 Report = Callable[[str], None]
+KILLED = 128 + signal.SIGTERM
+"""The exit status of one that was told to end."""
 
 
 @dataclass(frozen=True)
@@ -23,3 +29,16 @@ class Run:
     def home(self) -> str:
         """The environment's folder in the workspace, as on a laptop."""
         return Layout(self.environment).home
+
+
+def say(line: str) -> None:
+    """One line of the pod's log."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def variable(name: str, set_by: str) -> str:
+    """Of the container; raises ``RuntimeFailure`` with what of mlx sets it."""
+    if name not in os.environ:
+        raise RuntimeFailure(f"environment variable {name} is not set", hint=f"{set_by} that mlx renders sets it")
+    return os.environ[name]

@@ -116,7 +116,8 @@ class Application:
             return await self._admin(path, method, headers, receive)
         config = self.snapshot.config
         metrics = Answer(200, self._counters.render(config.name, config.current), METRICS_TYPE) if path == "/metrics" else None
-        answer = metrics or describe.answer(path, self.snapshot)
+        # In a thread: whether a store outside of this machine answers can take seconds.
+        answer = metrics or await asyncio.to_thread(describe.answer, path, self.snapshot)
         if method not in ("GET", "HEAD"):
             raise HttpError(405, f"{path} takes GET")
         return answer

@@ -2,14 +2,16 @@
 
 The folder is what the storage initializer laid down: it is verified, and never written to. The server listens while it loads,
 because the liveness probe does not wait for a large model. SIGTERM makes it unready first and ends it after the requests in
-flight. Its log is its standard error; it writes nothing else.
+flight. Its log is its standard error; besides, it writes the functions of on-demand features into a folder of its own.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -50,7 +52,7 @@ class Arguments:
     port: int
     timeout: int
     max_rows: int
-    features: str
+    features: Path | None
 
 
 def main() -> int:
@@ -75,14 +77,12 @@ def parse(given: list[str]) -> Arguments:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--timeout", type=int, default=30, help="seconds for one request")
     parser.add_argument("--max-rows", type=int, default=10_000, help="in one request")
-    parser.add_argument("--features", default="", help="the feature service that completes requests")
+    parser.add_argument("--features", type=Path, help="the file that says how requests are completed")
     return Arguments(**vars(parser.parse_args(given)))
 
 
 def serve(arguments: Arguments, environment: Mapping[str, str]) -> int:
     """Listens, loads, serves until SIGTERM; the exit status."""
-    if arguments.features:
-        raise StartError(f"feature service '{arguments.features}' cannot complete requests on a cluster yet: leave out features of this Inference here")
     config = configured(arguments, environment)
     _limit_threads(config.threads)
     from mlx_runtime.server.app import Application
@@ -91,9 +91,10 @@ def serve(arguments: Arguments, environment: Mapping[str, str]) -> int:
     listener = bind(arguments.host, arguments.port, f"port {arguments.port} of {arguments.host} is taken by another process")
     application = Application(Snapshot(config, unready=LOADING), lambda _: None)
     server = ContainerServer(application, settings(application, config.timeout))
-    threading.Thread(target=server.load, args=(arguments.folder, environment), daemon=True).start()
-    logger.info("listening on http://%s:%d", *listener.getsockname())
-    server.run(sockets=[listener])
+    with tempfile.TemporaryDirectory(prefix="mlx-") if arguments.features else contextlib.nullcontext("") as scratch:
+        threading.Thread(target=server.load, args=(arguments, environment, Path(scratch)), daemon=True).start()
+        logger.info("listening on http://%s:%d", *listener.getsockname())
+        server.run(sockets=[listener])
     logger.info("stopped")
     return 1 if server.failed else 0
 
@@ -135,15 +136,18 @@ class ContainerServer(uvicorn.Server):
         self._application = application
         self._stopping = False
 
-    def load(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def load(self, arguments: Arguments, environment: Mapping[str, str], scratch: Path) -> None:
         """Serves the artifact of the folder, or ends the server with the reason."""
         from mlx_runtime.server.describe import serving
         from mlx_runtime.server.held import load_snapshot
+        from mlx_runtime.server.remote_features import open_remote
 
+        folder = arguments.folder
         try:
             version = version_of(folder, environment)
             config = self._application.snapshot.config.model_copy(update={"versions": [version], "current": version.version})
-            self._application.snapshot = load_snapshot(config)
+            features = open_remote(arguments.features, environment, scratch) if arguments.features else None
+            self._application.snapshot = load_snapshot(config, features=features)
         except MemoryError:
             self._fail("the model does not fit into memory: raise compute.memory of the Inference")
         except (StartError, RuntimeFailure) as error:

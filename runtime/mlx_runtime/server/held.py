@@ -59,13 +59,13 @@ class Snapshot:
         return self.versions.get(self.config.current)
 
 
-def load_snapshot(config: EndpointConfig, previous: Snapshot | None = None) -> Snapshot:
+def load_snapshot(config: EndpointConfig, previous: Snapshot | None = None, features: FeatureSource | None = None) -> Snapshot:
     """Verifies, loads and warms what the previous snapshot does not hold already.
 
-    ``ArtifactError``, ``EngineError`` or ``CodeError`` when it cannot.
+    ``features`` is a source that is open; else what the configuration names is opened. ``ArtifactError``, ``EngineError`` or ``CodeError`` when it cannot.
     """
     kept = {held.version.artifact_digest: held for held in (previous.versions.values() if previous else ())}
-    features = _features(config, previous)
+    features = features or _features(config, previous)
     versions = {version.version: _held(version, kept.get(version.artifact_digest), config, features) for version in config.versions}
     return Snapshot(config, versions, features)
 

@@ -3,22 +3,19 @@
 A cluster's spec enters; what the program declares leaves, as the engine is told it: inputs, parent, options.
 """
 
-import asyncio
 import base64
-import contextvars
 import json
 import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pulumi
 import yaml
-from pulumi.runtime import rpc, set_mocks
-from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, test
+from mocked_program import Declared, declared_by, named
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
 from mlx_components.clusters.outputs import CloudCluster
 from mlx_components.clusters.providers import PROVIDERS
@@ -44,6 +41,7 @@ OUTPUTS: Mapping[str, dict[str, Any]] = {
         "certificateAuthority": {"data": "Q0E="},
         "identities": [{"oidcs": [{"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"}]}],
     },
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
     "gcp:container/cluster:Cluster": {
         "endpoint": "192.0.2.1",
         "masterAuth": {"clusterCaCertificate": "Q0E=", "clientKey": "hunter2", "clientCertificateConfig": {"issueClientCertificate": False}},
@@ -51,30 +49,6 @@ OUTPUTS: Mapping[str, dict[str, Any]] = {
 }
 """What clouds answer that is more than a name made of the resource's."""
 COMPUTED = ("arn", "email", "member", "principalId", "clientId", "allocationId", "keyArn")
-
-
-@dataclass(frozen=True)
-class Declared:
-    """One resource as the engine is told it."""
-
-    type: str
-    name: str
-    parent: str
-    inputs: Mapping[str, Any]
-    protect: bool
-    ignore_changes: tuple[str, ...]
-    delete_before_replace: bool
-    depends_on: tuple[str, ...]
-    provider: str
-
-    def wire(self) -> dict[str, Any]:
-        """JSON as goldens show it, without what is not said."""
-        said = {
-            "type": self.type, "name": self.name, "parent": self.parent, "inputs": _readable(self.inputs), "protect": self.protect,
-            "ignoreChanges": list(self.ignore_changes), "deleteBeforeReplace": self.delete_before_replace,
-            "dependsOn": list(self.depends_on), "provider": self.provider,
-        }  # fmt: skip
-        return {key: value for key, value in said.items() if value or key in ("type", "name", "parent", "inputs")}
 
 
 @dataclass(frozen=True)
@@ -112,32 +86,6 @@ class MockedCloud(Mocks):
         return CALLS[args.token], []
 
 
-class Recorder(MockMonitor):
-    """Keeps what mocks are not told: parents and options."""
-
-    def __init__(self, mocks: Mocks) -> None:
-        super().__init__(mocks)
-        self.declared: list[Declared] = []
-
-    def RegisterResource(self, request: Any) -> Any:
-        answer = super().RegisterResource(request)
-        if request.type != "pulumi:pulumi:Stack":
-            self.declared.append(
-                Declared(
-                    type=request.type,
-                    name=request.name,
-                    parent=_named(request.parent),
-                    inputs=rpc.deserialize_properties(request.object),
-                    protect=request.protect,
-                    ignore_changes=tuple(request.ignoreChanges),
-                    delete_before_replace=request.deleteBeforeReplace,
-                    depends_on=tuple(sorted({_named(urn) for urn in request.dependencies})),
-                    provider=_named(request.provider.rpartition("::")[0]),
-                )
-            )
-        return answer
-
-
 class Around(pulumi.ComponentResource):
     """What a Cluster's component is to the provider: a parent."""
 
@@ -149,9 +97,7 @@ def declared(obj: Mapping[str, Any], workspace: Path = Path("/nowhere")) -> Told
     """What a Cluster object declares, in the order of types and names."""
     cluster = Cluster.model_validate(obj)
     mocks = MockedCloud()
-    monitor = Recorder(mocks)
     outputs: dict[str, Any] = {}
-    failures: list[BaseException] = []
 
     def program() -> Any:
         made = _declare(cluster, workspace)
@@ -159,26 +105,11 @@ def declared(obj: Mapping[str, Any], workspace: Path = Path("/nowhere")) -> Told
         ready = [resource.urn for resource in made.ready]
         return pulumi.Output.all(told=told, ready=ready, secret=pulumi.Output.from_input(made.kubeconfig).is_secret()).apply(
             lambda known: outputs.update(
-                known["told"], context=made.context, podLabels=dict(made.pod_labels), ready=[_named(urn) for urn in known["ready"]], secret=known["secret"]
+                known["told"], context=made.context, podLabels=dict(made.pod_labels), ready=[named(urn) for urn in known["ready"]], secret=known["secret"]
             )
         )
 
-    def run() -> None:
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        try:
-            set_mocks(mocks, project="clusters", stack="main", preview=False, monitor=monitor)
-            test(program)()
-        except BaseException as error:
-            failures.append(error)
-
-    # A thread of its own has settings and an event loop of its own, so that no other test sees the mocks.
-    thread = Thread(target=lambda: contextvars.Context().run(run))
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-    resources = sorted(monitor.declared, key=lambda each: (each.type, each.name))
-    return Told(tuple(resources), tuple(sorted(mocks.calls)), outputs)
+    return Told(declared_by(program, mocks), tuple(sorted(mocks.calls)), outputs)
 
 
 def _declare(cluster: Cluster, workspace: Path) -> CloudCluster:
@@ -189,12 +120,14 @@ def _declare(cluster: Cluster, workspace: Path) -> CloudCluster:
     return PROVIDERS[spec.provider](cluster.metadata.name, spec, machines, Around())
 
 
-def _named(urn: str) -> str:
-    """``Type name`` of a URN."""
-    if not urn:
-        return ""
-    kinds, _, name = urn.rpartition("::")
-    return f"{kinds.rpartition('::')[2].rpartition('$')[2].rpartition(':')[2]} {name}"
+def wire(resource: Declared) -> dict[str, Any]:
+    """JSON as goldens show it, without what is not said."""
+    said = {
+        "type": resource.type, "name": resource.name, "parent": resource.parent, "inputs": _readable(resource.inputs), "protect": resource.protect,
+        "ignoreChanges": list(resource.ignore_changes), "deleteBeforeReplace": resource.delete_before_replace,
+        "dependsOn": list(resource.depends_on), "provider": resource.provider,
+    }  # fmt: skip
+    return {key: value for key, value in said.items() if value or key in ("type", "name", "parent", "inputs")}
 
 
 def _readable(value: Any) -> Any:

@@ -27,6 +27,11 @@ KEYS: Mapping[str, str] = {
     "eks": "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555",
     "gke": "projects/mlx-prod/locations/europe-west1/keyRings/mlx/cryptoKeys/cluster",
 }
+DISK_KEYS: Mapping[str, str] = {
+    "aks": f"{SUBSCRIPTION}/keys/providers/Microsoft.Compute/diskEncryptionSets/nodes",
+    "eks": "arn:aws:kms:eu-west-1:123456789012:key/66666666-7777-8888-9999-000000000000",
+    "gke": "projects/mlx-prod/locations/europe-west1/keyRings/mlx/cryptoKeys/nodes",
+}
 OWN: Mapping[str, dict[str, Any]] = {
     "aks": {
         "aks": {
@@ -79,6 +84,7 @@ def full(cloud: str) -> dict[str, Any]:
         {
             "provider": cloud, **SETTINGS[cloud], "version": "1.33", "nodePools": pools, "privateEndpoint": True,
             "storage": {"bucket": BUCKETS[cloud], "serviceAccounts": ["ml/mlx", "ml-batch/mlx"]}, "encryptionKey": KEYS[cloud],
+            "diskEncryptionKey": DISK_KEYS[cloud],
             "upgradeChannel": CHANNELS[cloud], "tags": {"team": "ml", "cost-center": "42"}, "protect": True,
             **({"aks": {**OWN["aks"]["aks"], "subnet": None}} if cloud == "aks" else {}),
         }

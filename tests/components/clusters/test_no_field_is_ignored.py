@@ -11,7 +11,7 @@ import pytest
 from field_paths import REMOVED, FieldPath, changed_at, every_field, value_at
 from mocked_cloud import Told, declared
 from pydantic import ValidationError
-from sample_clusters import CLOUDS, KEYS, OWN, SUBSCRIPTION, existing_parts, full, small
+from sample_clusters import CLOUDS, DISK_KEYS, KEYS, OWN, SUBSCRIPTION, existing_parts, full, small
 from second_values import second_value
 
 from mlx_specs.cluster import Cluster
@@ -49,6 +49,7 @@ SECOND: Mapping[str, Mapping[str, Any]] = {
         "nodePools.*.zones": ["3"],
         "storage.bucket": "azblob://other",
         "encryptionKey": KEYS["aks"].replace("cluster", "other"),
+        "diskEncryptionKey": DISK_KEYS["aks"].replace("nodes", "other"),
         "upgradeChannel": "none",
     },
     "eks": {
@@ -63,6 +64,7 @@ SECOND: Mapping[str, Mapping[str, Any]] = {
         "nodePools.*.zones": ["eu-west-1b"],
         "storage.bucket": "s3://other",
         "encryptionKey": KEYS["eks"].replace("1111", "9999"),
+        "diskEncryptionKey": DISK_KEYS["eks"].replace("6666", "9999"),
         "upgradeChannel": "standard",
     },
     "gke": {
@@ -74,6 +76,7 @@ SECOND: Mapping[str, Mapping[str, Any]] = {
         "nodePools.*.zones": ["europe-west1-c"],
         "storage.bucket": "gs://other",
         "encryptionKey": KEYS["gke"].replace("cluster", "other"),
+        "diskEncryptionKey": DISK_KEYS["gke"].replace("nodes", "other"),
         "upgradeChannel": "rapid",
     },
 }

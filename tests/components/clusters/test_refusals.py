@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from field_paths import REMOVED, changed_at
 from pydantic import ValidationError
-from sample_clusters import CLOUDS, KEYS, OWN, SUBSCRIPTION, existing_parts, full, made, small
+from sample_clusters import CLOUDS, DISK_KEYS, KEYS, OWN, SUBSCRIPTION, existing_parts, full, made, small
 
 from mlx_specs.cluster import Cluster, gibibytes
 
@@ -29,6 +29,7 @@ CHANGES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("full", "eks", {"storage.serviceAccounts": ["mlx"]}),
     ("full", "aks", {"storage.serviceAccounts": [f"ml/mlx-{number}" for number in range(21)]}),
     *(("full", cloud, {"encryptionKey": KEYS["gke" if cloud == "aks" else "aks"]}) for cloud in CLOUDS),
+    *(("full", cloud, {"diskEncryptionKey": DISK_KEYS["gke" if cloud == "aks" else "aks"]}) for cloud in CLOUDS),
     ("full", "aks", {"aks": {"resourceGroup": "ml"}}),
     ("small", "aks", {"aks": {**OWN["aks"]["aks"], "subnet": None}}),
     ("small", "aks", {"aks.subnet": "nodes"}),
@@ -66,7 +67,8 @@ CHANGES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 SAMPLES: Mapping[str, Callable[[str], dict[str, Any]]] = {"small": small, "full": full, "existing parts": existing_parts}
 ON_CLOUDS_ONLY: Mapping[str, Any] = {
     "region": "eu-west-1", "version": "1.33", "aks": {"resourceGroup": "ml"}, "eks": {}, "gke": {"project": "p"}, "privateEndpoint": True,
-    "storage": {"bucket": "s3://lake", "serviceAccounts": ["ml/mlx"]}, "encryptionKey": KEYS["eks"], "upgradeChannel": "standard", "tags": {"a": "b"},
+    "storage": {"bucket": "s3://lake", "serviceAccounts": ["ml/mlx"]}, "encryptionKey": KEYS["eks"],
+    "diskEncryptionKey": DISK_KEYS["eks"], "upgradeChannel": "standard", "tags": {"a": "b"},
 }  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
-from mocked_cloud import Declared, Told, declared
+from mocked_cloud import Told, declared, wire
+from mocked_program import Declared
 from pulumi._types import input_type_types, is_input_type
 from sample_clusters import CLOUDS, existing_parts, full, small
 
@@ -33,7 +34,7 @@ def told(request: pytest.FixtureRequest) -> tuple[str, Told]:
 
 def test_a_cluster_becomes_these_resources(told: tuple[str, Told], golden: Callable[[str, str], None]) -> None:
     name, what = told
-    shown = {"resources": [each.wire() for each in what.resources], "calls": list(what.calls), "outputs": {**what.outputs}}
+    shown = {"resources": [wire(each) for each in what.resources], "calls": list(what.calls), "outputs": {**what.outputs}}
     shown["outputs"]["kubeconfig"] = json.loads(what.outputs["kubeconfig"])
     golden(f"{name}.json", json.dumps(shown, indent=1, sort_keys=True) + "\n")
 

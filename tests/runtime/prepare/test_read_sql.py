@@ -1,20 +1,16 @@
 """SQLite and PostgreSQL as sources: rows and types as the database has them, secrets nowhere, complaints in one sentence."""
 
-import os
 import shutil
-import socket
 import sqlite3
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from online_servers import PASSWORD, postgres_server
 
 from mlx_runtime.prepare.digests import source_digest
 from mlx_runtime.prepare.errors import PrepareError
@@ -98,42 +94,9 @@ needs_postgres = pytest.mark.skipif(not POSTGRES, reason="PostgreSQL's binaries 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
-    """A server of its own on 127.0.0.1; its URL with a password. It refuses to run as root, so root runs it as postgres."""
-    user: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), free_port()
-        (folder / "password").write_text("geheim")
-        if user:
-            shutil.chown(folder, "postgres", "postgres")
-            shutil.chown(folder / "password", "postgres", "postgres")
-        init = ["initdb", "-D", f"{folder}/data", "-U", "mlx", "--auth=scram-sha-256", f"--pwfile={folder}/password", "--no-sync"]
-        subprocess.run(init, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=folder, **user)
-        command = ["postgres", "-D", f"{folder}/data", "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
-        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)
-        try:
-            url = f"postgresql://mlx:geheim@127.0.0.1:{port}/postgres"
-            wait_until_ready(url, server)
-            yield url
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-def wait_until_ready(url: str, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the server ended"
-        with suppress(psycopg.OperationalError):
-            psycopg.connect(url, connect_timeout=5).close()
-            return
-    pytest.fail("PostgreSQL did not answer within 30 s")
+    """The URL of a server of its own, with a password."""
+    with postgres_server() as server:
+        yield f"postgresql://mlx:{PASSWORD}@127.0.0.1:{server.port}/postgres"
 
 
 @pytest.fixture
