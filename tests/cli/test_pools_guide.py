@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from spec_workspaces import DATASET, DELAY, TABULAR, workspace
 
 from mlx_cli.render.pools import render_pools
@@ -41,3 +42,14 @@ def test_the_guides_machines_replace_ours(tmp_path: Path) -> None:
     (tmp_path / "machines/aks.yaml").write_text(MACHINES)
     assert table_problems("aks", tmp_path) == []
     assert machine_table("aks", tmp_path)["Standard_D4s_v5"].price == 0.17
+
+
+def test_a_clouds_cluster_that_cannot_be_planned_here_still_shows_what_it_costs(mlx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    (name,) = re.findall(r"^metadata: {name: (\w+)", CLUSTER, flags=re.M)
+    within = workspace(tmp_path, CLUSTER, local=ON_A_CLUSTER)
+    (within / "Pulumi.yaml").write_text("name: delays\nruntime: python\n")
+    outcome = mlx("plan", "--cluster", name, "-C", within)
+    assert (outcome.code, outcome.out) == (1, TABLE)
+    assert "error: the pulumi CLI is not on PATH" in outcome.err
+    assert mlx("plan", "--cluster", name, "-C", within, "-o", "json").out == ""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlx_cli.boundary import CHANGES, DONE
 from mlx_cli.options import HERE, Env, Folder, Format, OfCluster
+
+if TYPE_CHECKING:
+    from mlx_stacks.workspace import Workspace
 
 
 def command(
@@ -30,11 +33,18 @@ def command(
     from mlx_cli.progress import quiet
     from mlx_cli.render.plan import render_plan
     from mlx_cli.session import opened
+    from mlx_engine.host import EngineError
     from mlx_stacks.plan import make_plan
 
     if out is not None:
         refuse_missing_folder(out, folder)
-    plan = make_plan(opened(folder, env, cluster=cluster, warn=True, output=output), quiet)
+    workspace = opened(folder, env, cluster=cluster, warn=True, output=output)
+    try:
+        plan = make_plan(workspace, quiet)
+    except EngineError:
+        if output == "text":
+            tell_costs(workspace)
+        raise
     if out is not None:
         save(plan.to_json(), out)
     if output == "json":
@@ -42,6 +52,16 @@ def command(
     else:
         answer(render_plan(plan, paint_for(sys.stdout)))
     return CHANGES if detailed_exitcode and plan.changed else DONE
+
+
+def tell_costs(workspace: Workspace) -> None:
+    """What the pools of a cloud's cluster hold and cost is known from the specs alone, whatever keeps the rest from being planned."""
+    from mlx_cli.output import answer
+    from mlx_cli.render.pools import render_pools
+    from mlx_stacks.cluster_program import pools_now
+
+    if workspace.cluster is not None and workspace.cluster.spec.provider != "existing":
+        answer(render_pools(pools_now(workspace, workspace.cluster)))
 
 
 def refuse_missing_folder(path: Path, folder: Path) -> None:
