@@ -88,7 +88,7 @@ class EmbeddedHost:
         with locked(self._files, self._options.lock_timeout, lambda _message: None) as lease:
             if expected_serial is not None:
                 check_serial(expected_serial, load_deployment(self._stack))
-            self._writer(secrets, lease)(snapshot)
+            self._writer(CheckpointText(self._stack, secrets), lease)(snapshot)
 
     def outputs(self) -> PropertyMap:
         deployment = load_deployment(self._stack)
@@ -114,20 +114,20 @@ class EmbeddedHost:
     ) -> Result:
         on_event = _one_at_a_time(on_event)
         if dry_run:
-            return self._run_unlocked(kind, work, on_event, None, guard=guard)
+            return self._run_unlocked(kind, work, on_event, None, load_deployment(self._stack), guard=guard)
         with locked(self._files, self._options.lock_timeout, lambda message: on_event(Event(EventKind.WAITING, message=message))) as lease:
+            stored = load_deployment(self._stack)
             if expected_serial is not None:
-                check_serial(expected_serial, load_deployment(self._stack))
-            return self._run_unlocked(kind, work, on_event, lease, guard=guard)
+                check_serial(expected_serial, stored)
+            return self._run_unlocked(kind, work, on_event, lease, stored, guard=guard)
 
-    def _run_unlocked(self, kind: str, work: Work, on_event: OnEvent, lease: Lease | None, *, guard: Guard | None) -> Result:
+    def _run_unlocked(self, kind: str, work: Work, on_event: OnEvent, lease: Lease | None, stored: Mapping[str, Any], *, guard: Guard | None) -> Result:
         """Without a lease nothing is done: a preview."""
         start, dry_run = time.time(), lease is None
-        stored = load_deployment(self._stack)
         secrets = Secrets(self._stack.passphrase, salt_of(stored))
-        snapshot = snapshot_of(stored, secrets)
+        snapshot, text = snapshot_of(stored, secrets), CheckpointText(self._stack, secrets)
         with self._packages(snapshot, on_event, dry_run=dry_run) as packages:
-            write = self._writer(secrets, lease) if lease else None
+            write = self._writer(text, lease) if lease else None
             if snapshot.pending:
                 snapshot = heal(snapshot, packages, on_event, dry_run=dry_run)
                 if write:
@@ -135,7 +135,7 @@ class EmbeddedHost:
             journal = Journal(snapshot.resources, snapshot.metadata, write)
             deployment = self._deployment(snapshot, journal, packages, on_event, dry_run=dry_run, guard=guard)
             fault = self._attempt(work, deployment, packages, journal)
-        result = self._result(deployment, journal, stored if dry_run else load_deployment(self._stack), start)
+        result = self._result(deployment, journal, serial(stored) if dry_run else text.serial(journal.snapshot()), start)
         if lease:
             self._record(lease, kind, result, start, secrets, failed=fault is not None)
         if fault:
@@ -170,11 +170,10 @@ class EmbeddedHost:
             packages.close()
             executables.close()
 
-    def _writer(self, secrets: Secrets, lease: Lease) -> Callable[[Snapshot], None]:
+    def _writer(self, text: CheckpointText, lease: Lease) -> Callable[[Snapshot], None]:
         """Writes checkpoints; what stood there before the update is kept, as ``.bak`` and among the backups."""
         write_meta(lease.files)
         back_up(lease.files)
-        text = CheckpointText(self._stack, secrets)
 
         def write(snapshot: Snapshot) -> None:
             check_snapshot(snapshot.resources)
@@ -182,10 +181,10 @@ class EmbeddedHost:
 
         return write
 
-    def _result(self, deployment: Deployment, journal: Journal, stored: Mapping[str, Any], start: float) -> Result:
+    def _result(self, deployment: Deployment, journal: Journal, serial: str, start: float) -> Result:
         resources = journal.snapshot().resources
         steps = [step for _, step in sorted(deployment.outcome.steps.items())]
-        return Result(steps, _outputs_of(resources), serial(stored), time.time() - start)
+        return Result(steps, _outputs_of(resources), serial, time.time() - start)
 
     def _record(self, lease: Lease, kind: str, result: Result, start: float, secrets: Secrets, *, failed: bool) -> None:
         changes = count_changes(result.steps)

@@ -41,7 +41,7 @@ def test_an_address_where_nothing_listens_passes_for_a_network_that_fails(s3: Bu
     said: list[str] = []
     with pytest.raises(EngineError, match="Could not connect to the endpoint URL"):
         open_blobs(s3.server.url("nothing", 1)).telling(said.append).read("x.json")
-    assert len(said) >= 2
+    assert said[0].endswith(": trying again in 0.2 s")
 
 
 NO_CREDENTIALS = [

@@ -125,8 +125,11 @@ class RemoteBlobs:
         return sorted(key.removeprefix(self.place.prefix) for key in found if key.endswith(suffix))
 
     def _steadily(self, done: str, key: str, call: Callable[[], T]) -> T:
-        """The call's result; one that fails for a reason that passes is made again, after ever longer pauses."""
-        deadline, pause = time.monotonic() + self._patience(), FIRST_PAUSE
+        """The call's result; one that fails for a reason that passes is made again, after ever longer pauses.
+
+        Patience begins with the first failure: before it, the store's client may have had to be imported.
+        """
+        deadline, pause = None, FIRST_PAUSE
         while True:
             try:
                 result = call()
@@ -136,6 +139,7 @@ class RemoteBlobs:
                 answer = self.store.answer(error)
                 if answer is None:
                     raise
+                deadline = time.monotonic() + self._patience() if deadline is None else deadline
                 if not _passes(answer) or time.monotonic() + pause > deadline:
                     raise self._refusal(answer, done, key) from error
                 self.say(f"{self.where(key)} could not be {done} ({answer.text}): trying again in {pause:.1f} s")
