@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlx_cli.hurried import hurried
+
 HERE = Path(__file__).parents[2]
 sys.path[:0] = [str(HERE / "tests"), str(HERE / "tests/kubernetes")]
 COUNT = 200
@@ -52,7 +54,8 @@ Row = Callable[[str, str], Sequence[str]]
 
 def main() -> None:
     if sys.argv[1:2] == ["run"]:
-        run(*sys.argv[2:])
+        with hurried():  # as the command line does
+            run(*sys.argv[2:])
         return
     from control_plane import binaries, control_plane
 

@@ -17,6 +17,7 @@ from typer.main import get_command
 
 from mlx_cli.addressed import About, remember
 from mlx_cli.boundary import UsageError, guarded
+from mlx_cli.hurried import hurried
 
 VERBS: dict[str, str] = {
     "init": "Start a workspace: an empty one, or New York's flights.",
@@ -48,7 +49,9 @@ VERBS: dict[str, str] = {
 
 def main() -> NoReturn:
     """The console script ``mlx``."""
-    sys.exit(run(sys.argv[1:]))
+    with hurried():
+        code = run(sys.argv[1:])
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
