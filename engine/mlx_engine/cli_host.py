@@ -142,7 +142,8 @@ class CliHost:
                 call(cli, heard.hear)
             except auto.CommandError as error:
                 fault = error
-        result = Result(heard.steps, self.outputs(), serial(load_deployment(self._stack)), time.time() - start)
+        stored = load_deployment(self._stack)
+        result = Result(heard.steps, self.outputs(), lambda: serial(stored), time.time() - start)
         if fault:
             raise _translated(fault, heard, result) from fault
         return result

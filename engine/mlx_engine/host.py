@@ -7,6 +7,7 @@ is data: nothing in this module runs a program, reads a file or imports pulumi.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -125,10 +126,14 @@ class Result:
     steps: Sequence[Step]
     """In the order in which they were started; SAME included."""
     outputs: PropertyMap = field(default_factory=dict[str, Any])
-    serial: str = ""
-    """sha256 of the canonical resources in state when the verb had done its work ('' for a stack without any)."""
+    state_serial: Callable[[], str] = field(default=str, repr=False, compare=False)
     duration: float = 0.0
     """Seconds."""
+
+    @cached_property
+    def serial(self) -> str:
+        """sha256 of the canonical resources in state when the verb had done its work ('' for a stack without any)."""
+        return self.state_serial()
 
     @property
     def changes(self) -> Sequence[Step]:

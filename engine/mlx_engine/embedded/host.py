@@ -135,7 +135,7 @@ class EmbeddedHost:
             journal = Journal(snapshot.resources, snapshot.metadata, write)
             deployment = self._deployment(snapshot, journal, packages, on_event, dry_run=dry_run, guard=guard)
             fault = self._attempt(work, deployment, packages, journal)
-        result = self._result(deployment, journal, serial(stored) if dry_run else text.serial(journal.snapshot()), start)
+        result = self._result(deployment, journal, (lambda: serial(stored)) if dry_run else (lambda: text.serial(journal.snapshot())), start)
         if lease:
             self._record(lease, kind, result, start, secrets, failed=fault is not None)
         if fault:
@@ -181,7 +181,7 @@ class EmbeddedHost:
 
         return write
 
-    def _result(self, deployment: Deployment, journal: Journal, serial: str, start: float) -> Result:
+    def _result(self, deployment: Deployment, journal: Journal, serial: Callable[[], str], start: float) -> Result:
         resources = journal.snapshot().resources
         steps = [step for _, step in sorted(deployment.outcome.steps.items())]
         return Result(steps, _outputs_of(resources), serial, time.time() - start)
