@@ -49,6 +49,12 @@ def opened(
     return workspace
 
 
+def refuse_on_cluster(workspace: Workspace, reason: str, *, hint: str) -> None:
+    """For what works on this machine only; raises ``UserError`` for an environment on a cluster, with what to do there."""
+    if isinstance(workspace.environment.spec.target, KubernetesTarget):
+        raise UserError(f"environment {workspace.name} is on a cluster: {reason}", hint=hint)
+
+
 def object_named(workspace: Workspace, name: str, kinds: tuple[str, ...]) -> Node:
     """The object of one of ``kinds`` called ``name`` or ``Kind/name``; raises ``UserError`` with what there is."""
     known = {node.id: node for node in workspace.graph.objects if node.id.split("/")[0] in kinds}

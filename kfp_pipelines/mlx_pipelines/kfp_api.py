@@ -29,6 +29,11 @@ def submit(run: PipelineRun, name: str) -> str:
     return found or str(_call(run, "POST", "runs", {**_body(run, name), "service_account": run.service_account})["run_id"])
 
 
+def refuse_silent(run: PipelineRun) -> None:
+    """Raises ``PipelineError`` where nothing could be submitted: in a plan, before anything else is changed."""
+    _call(run, "GET", "runs", None, namespace=run.namespace, page_size="1")
+
+
 def state(run: PipelineRun, run_id: str) -> str | None:
     """``RUNNING``, ``SUCCEEDED``, …; None where the server has lost it."""
     try:

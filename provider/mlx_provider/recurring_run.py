@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mlx_pipelines.errors import PipelineError
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
+from mlx_provider.training_run import refuse_silent_pipelines
 from mlx_specs.resources import RecurringRunInputs, RecurringRunOutputs
 
 
@@ -19,9 +20,12 @@ class RecurringRun:
         return Difference(changed_inputs(old_inputs, inputs))
 
     def planned(self, inputs: Values, old_outputs: Values | None) -> Values:
-        """The id stays while nothing but words changes."""
-        same = old_outputs is not None and all(old_outputs.get(key) == inputs.get(key) for key in ("schedule", "run"))
-        return {**old_outputs, **inputs} if same and old_outputs is not None else dict(inputs)
+        """The id stays while nothing but words changes; a server that takes no run is told before anything is changed."""
+        if old_outputs is not None and all(old_outputs.get(key) == inputs.get(key) for key in ("schedule", "run")):
+            return {**old_outputs, **inputs}
+        asked = RecurringRunInputs.model_validate(inputs)
+        refuse_silent_pipelines(asked.model, asked.run)
+        return dict(inputs)
 
     def create(self, inputs: Values, workspace: Path, report: Report) -> Created:
         """Finds the live one that says the same, or makes it."""

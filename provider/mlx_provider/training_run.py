@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlx_pipelines.errors import PipelineError
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
-from mlx_specs.resources import TrainingRunInputs, TrainingRunOutputs
+from mlx_specs.resources import PipelineRun, TrainingRunInputs, TrainingRunOutputs
 
 DIGITS = 16
 
@@ -23,9 +23,12 @@ class TrainingRun:
         return Difference(changed_inputs(old_inputs, inputs))
 
     def planned(self, inputs: Values, old_outputs: Values | None) -> Values:
-        """The server gives the run its id."""
-        same = old_outputs is not None and old_outputs.get("fingerprint") == inputs["fingerprint"]
-        return {**old_outputs, **inputs} if same and old_outputs is not None else dict(inputs)
+        """The server gives the run its id; one that takes no run is told before anything is changed."""
+        if old_outputs is not None and old_outputs.get("fingerprint") == inputs["fingerprint"]:
+            return {**old_outputs, **inputs}
+        asked = TrainingRunInputs.model_validate(inputs)
+        refuse_silent_pipelines(asked.model, asked.run)
+        return dict(inputs)
 
     def create(self, inputs: Values, workspace: Path, report: Report) -> Created:
         """Submits the run, unless there is one of this fingerprint."""
@@ -55,6 +58,16 @@ class TrainingRun:
 
     def delete(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> None:
         """Runs and versions only grow."""
+
+
+def refuse_silent_pipelines(model: str, run: PipelineRun) -> None:
+    """Raises ``ResourceError`` where Kubeflow Pipelines would take no run of a model."""
+    from mlx_pipelines.kfp_api import refuse_silent
+
+    try:
+        refuse_silent(run)
+    except PipelineError as error:
+        raise ResourceError(f"model {model!r}: {error}", hint=error.hint) from error
 
 
 def run_name(asked: TrainingRunInputs) -> str:

@@ -13,6 +13,7 @@ from mlx_stacks.bundle import keep_bundle, keep_sources
 from mlx_stacks.changes import RESOURCES, FieldChange, field_changes_of, id_of_urn
 from mlx_stacks.errors import Blocked, StalePlan, UserError
 from mlx_stacks.guard import guard
+from mlx_stacks.inhabited import refuse_inhabited
 from mlx_stacks.last_failures import forget_failures, record_failures
 from mlx_stacks.notes import held_back
 from mlx_stacks.plan import Plan
@@ -106,8 +107,9 @@ def first_secret_note(stack: Stack, before: str, after: str) -> tuple[str, ...]:
 
 
 def destroy(workspace: Workspace, on_event: OnEvent, *, message: str = "mlx destroy", lock_timeout: float = LOCK_TIMEOUT) -> Result:
-    """Removes every resource of the environment; refused when it is protected."""
+    """Removes every resource of the environment or the cluster; refused when it is protected, or has environments on it."""
     refuse_if_protected(workspace)
+    refuse_inhabited(workspace)
     try:
         result = open_host(workspace, lock_timeout=lock_timeout, message=message).destroy(on_event)
     finally:
@@ -119,6 +121,7 @@ def destroy(workspace: Workspace, on_event: OnEvent, *, message: str = "mlx dest
 def plan_destroy(workspace: Workspace, on_event: OnEvent) -> Result:
     """What destroy would remove."""
     refuse_if_protected(workspace)
+    refuse_inhabited(workspace)
     return open_host(workspace).destroy(on_event, preview_only=True)
 
 

@@ -126,9 +126,9 @@ def _of_change(workspace: Workspace, change: ObjectChange) -> Iterator[Fault]:
     own = [cause for cause in change.because if not cause.startswith("follows ")]
     if change.action == "create" or not (change.changes or own):
         return
-    drifted = [cause for cause in own if cause in DRIFTED]
+    drifted = [(cause, fix) for cause in own for words, fix in DRIFTED.items() if cause.endswith(words)]
     if drifted:
-        yield Fault(change.id, Rank.BROKEN, drifted[0], DRIFTED[drifted[0]])
+        yield Fault(change.id, Rank.BROKEN, *drifted[0])
     elif change.action == "delete":
         yield Fault(change.id, Rank.CHANGED, "it is no longer in the specs, and still there", "mlx apply removes it; put its spec back to keep it")
     else:
@@ -155,8 +155,10 @@ DRIFTED = {
     "its online store lost rows": "mlx apply materialises it again",
     "its server is not running": "mlx apply starts it again",
     "it is not there": "mlx apply brings it back",
+    " is gone": "mlx apply makes it again",
+    " differs in the cluster": "mlx apply writes it again as the specs say",
 }
-"""Causes that a plan names where nobody changed a spec, and what mends each."""
+"""How causes end that a plan names where nobody changed a spec, and what mends each."""
 
 
 def _of_updates(workspace: Workspace, exported: Mapping[str, Any]) -> Iterator[Fault]:

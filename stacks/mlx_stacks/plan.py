@@ -22,6 +22,7 @@ from mlx_stacks.dropped import refuse_dropped
 from mlx_stacks.effects import MEANINGS, Effect, meaning, strongest, together, top_level
 from mlx_stacks.errors import UserError
 from mlx_stacks.notes import notes
+from mlx_stacks.outside_causes import outside_causes
 from mlx_stacks.pool_costs import PoolRow
 from mlx_stacks.program import program_of
 from mlx_stacks.reached import changed_fields
@@ -229,9 +230,7 @@ def _weaker_causes(id: str, steps: ObjectSteps, graph: Graph, changed: set[str])
         if found:
             return found
         seen |= set(layer)
-    if any(step.op is Op.CREATE for step in steps.children):
-        return ["it is not there"]
-    return [f"its {name} changed" for name in sorted({name for step in steps.children for name in top_level(step)})]
+    return outside_causes(steps, changed)
 
 
 def _causes(name: str, step: Step, root: Path) -> Sequence[str]:

@@ -156,6 +156,24 @@ def test_a_cluster_that_cannot_be_reached_or_asked_is_one_line_and_nothing_is_ch
     assert dev.plan("dev") == {}
 
 
+def test_a_cluster_with_an_environment_on_it_is_not_destroyed(dev: OnCluster) -> None:
+    refused = dev.mlx("destroy", "--cluster", "main", "--yes", code=3)
+    assert refused.err == "blocked: Cluster 'main' has 1 environment on it: dev\n  hint: first `mlx destroy --env dev`\n"
+    assert dev.plan("dev") == {}
+
+
+def test_where_kubeflow_pipelines_is_asked_prepares_nothing_again_and_a_silent_one_is_told_by_the_plan(dev: OnCluster) -> None:
+    file, there = "stacks/dev.yaml", f"pipelines: {dev.pipelines.url}"
+    elsewhere = dev.pipelines.url.replace("127.0.0.1", "localhost")
+    dev.workspace.edit(file, there, f"pipelines: {elsewhere}")
+    assert {id: item["effect_text"] for id, item in dev.plan("dev").items()} == {"Environment/dev": "metadata only", "Model/delay": "schedule retraining"}
+    dev.workspace.edit(file, f"pipelines: {elsewhere}", "pipelines: http://127.0.0.1:1")
+    silent = dev.mlx("plan", "--env", "dev", code=1)
+    assert "model 'delay': Kubeflow Pipelines at http://127.0.0.1:1 does not answer: [Errno 111] Connection refused" in silent.err
+    dev.workspace.edit(file, "pipelines: http://127.0.0.1:1", there)
+    assert dev.plan("dev") == {}
+
+
 def owned(on_cluster: OnCluster, namespace: str) -> list[tuple[str, str, str]]:
     """Kind, name and owner of every object of mlx in a namespace."""
     return sorted((item["kind"], item["name"], item["owner"]) for item in labelled(on_cluster) if item["namespace"] == namespace)

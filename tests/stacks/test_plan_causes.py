@@ -64,3 +64,28 @@ def test_without_a_changed_object_the_cause_is_what_the_resource_lacks(workspace
     assert causes(workspace, component(API), resource(API, "ModelServer", "memory")) == {API: ("its memory changed",)}
     missing = resource("Dataset/tumours", "PreparedDataset", op=Op.CREATE)
     assert causes(workspace, component("Dataset/tumours"), missing) == {"Dataset/tumours": ("it is not there",)}
+
+
+def in_cluster(id: str, name: str, *changed: str, op: Op = Op.UPDATE) -> Step:
+    kind, _, _ = name.partition("/")
+    return Step(op, f"{urn(id)}$kubernetes:{name}", f"kubernetes:core/v1:{kind}", name, custom=True, parent=urn(id), changed=changed)
+
+
+def test_what_is_named_by_what_runs_follows_the_environment_that_changed(workspace: Workspace) -> None:
+    targets = {key: {"spec": {"target": {"mlflow": url}}} for key, url in (("old_inputs", "http://a"), ("new_inputs", "http://b"))}
+    other = [in_cluster("Dataset/tumours", "Job/a", op=Op.CREATE), in_cluster("Dataset/tumours", "Job/b", op=Op.DELETE)]
+    told = causes(workspace, component("Environment/local", Op.UPDATE, **targets), component("Dataset/tumours"), *other)
+    assert told == {"Environment/local": (), "Dataset/tumours": ("follows Environment/local",)}
+    assert causes(workspace, component("Dataset/tumours"), *other) == {"Dataset/tumours": ("what it runs is another",)}
+
+
+def test_an_endpoint_that_waited_says_what_came(workspace: Workspace) -> None:
+    waited = component(API, Op.UPDATE, old_inputs={"waitsFor": "tumour@champion"})
+    assert causes(workspace, waited, in_cluster(API, "InferenceService/a", op=Op.CREATE)) == {API: ("tumour@champion is there now",)}
+
+
+def test_what_people_did_in_the_cluster_is_told_as_such(workspace: Workspace) -> None:
+    gone = in_cluster("Dataset/tumours", "ConfigMap/dataset-tumours-1", "metadata.uid")
+    edited = in_cluster("Dataset/tumours", "CronJob/dataset-tumours", "spec.schedule")
+    told = ("its ConfigMap dataset-tumours-1 is gone", "spec.schedule of its CronJob differs in the cluster")
+    assert causes(workspace, component("Dataset/tumours"), gone, edited) == {"Dataset/tumours": told}

@@ -13,7 +13,8 @@ def command(
 ) -> int:
     """Show what there is, ask, and remove all of it: endpoints, predictions, prepared data, aliases.
 
-    Registered model versions and their runs stay in MLflow. An environment with `protect: true` is refused (exit 3).
+    Registered model versions and their runs stay in MLflow. What has `protect: true`, and a cluster with environments
+    on it, is refused (exit 3).
     """
     from mlx_cli.output import note, paint_for, result, result_json
     from mlx_cli.progress import progress, quiet

@@ -20,12 +20,14 @@ def command(
     from dataclasses import asdict, replace
 
     from mlx_cli.output import note, result, result_json
-    from mlx_cli.session import object_named, opened
+    from mlx_cli.session import object_named, opened, refuse_on_cluster
     from mlx_pipelines.exporting import export_version, read_asked
 
     workspace = opened(folder, env, needs_specs=False)
     asked = read_asked(model)
     asked = replace(asked, model=object_named(workspace, asked.model, ("Model",)).id.split("/")[1])
+    elsewhere = f"promote it to an environment on this machine and export it there: mlx promote --from {workspace.name} --to ENVIRONMENT --only {asked.model}"
+    refuse_on_cluster(workspace, f"the versions of model {asked.model!r} are in its storage, which this verb does not read", hint=elsewhere)
     version, exported = export_version(workspace.root, workspace.layout.home, asked, to)
     if output == "json":
         ports = {"inputs": [asdict(port) for port in exported.inputs], "outputs": [asdict(port) for port in exported.outputs]}

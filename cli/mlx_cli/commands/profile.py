@@ -25,13 +25,16 @@ def command(
     from mlx_cli.commands.plan import refuse_missing_folder
     from mlx_cli.output import note, paint_for, result, result_json
     from mlx_cli.render.profile import profile_json, profile_page, render_profile
-    from mlx_cli.session import object_named, opened
+    from mlx_cli.session import object_named, opened, refuse_on_cluster
     from mlx_runtime.profile import profile
 
     if out is not None:
         refuse_missing_folder(out, folder)
     workspace = opened(folder, env, needs_specs=False)
-    found = profile(prepared_folder(workspace, object_named(workspace, name, ("Dataset",)).id))
+    dataset = object_named(workspace, name, ("Dataset",)).id
+    where = f"the rows of {dataset} are in its storage, which this verb does not read"
+    refuse_on_cluster(workspace, where, hint="describe the dataset of an environment on this machine")
+    found = profile(prepared_folder(workspace, dataset))
     if out is not None:
         write(profile_page(found), out)
         note(f"wrote {out}")

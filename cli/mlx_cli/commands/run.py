@@ -12,6 +12,7 @@ from mlx_cli.options import HERE, Env, Folder, Format, Yes
 from mlx_cli.unread import going_on_unread
 
 if TYPE_CHECKING:
+    from mlx_specs.inference import Inference
     from mlx_stacks.plan import Plan
 
 
@@ -28,7 +29,7 @@ def command(
 
     This is an apply: what else has changed in the specs is shown and asked for first.
     """
-    from mlx_cli.session import object_named, opened
+    from mlx_cli.session import object_named, opened, refuse_on_cluster
     from mlx_specs.inference import Inference
     from mlx_stacks.errors import UserError
 
@@ -36,9 +37,18 @@ def command(
     node = object_named(workspace, name, ("Inference",))
     if not isinstance(node.object, Inference) or node.object.spec.mode != "batch":
         raise UserError(f"{node.id} is not a batch inference", hint=f"ask it for predictions: mlx predict {node.id.split('/')[1]} --data FILE")
+    refuse_on_cluster(workspace, "a batch runs there by its schedule, and where its model or its data are new", hint=again(node.object))
     run = {node.id: datetime.now(UTC).isoformat(timespec="seconds")}
 
     def ask() -> Plan:
         return plan_and_ask(workspace, yes=yes, run=run)
 
     return carry_out(workspace, ask(), ask, message=f"mlx run {name}", lock_timeout=lock_timeout, output=output)
+
+
+def again(inference: Inference) -> str:
+    """How to run it on a cluster."""
+    settings, name = inference.spec.batch, inference.metadata.name
+    if settings is None or settings.schedule is None:
+        return "mlx apply runs it once there is something new"
+    return f"kubectl create job {name}-now --from=cronjob/batch-{name} --namespace NAMESPACE runs what the schedule would"

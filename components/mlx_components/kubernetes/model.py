@@ -32,7 +32,8 @@ def train_job(model: Model, place: Place, run: SubmittedRun, code: str) -> Manif
     compute = model.spec.compute
     assert compute is not None
     name = model.metadata.name
-    marked = digest([run.version.fingerprint, place.settings, plain(compute), placement(place, compute), place.labels(model)])
+    seen = [variables(place), place.image("pipelines"), plain(compute), placement(place, compute), place.labels(model)]
+    marked = digest([run.version.fingerprint, *seen])
     marked_name = f"train-{name}-{marked[:DIGITS]}"
     told = {
         "MLX_RUN": json.dumps(run.wire(), sort_keys=True), "MLX_RUN_ID": marked_name, "MLX_NAMESPACE": place.namespace,

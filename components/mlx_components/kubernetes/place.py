@@ -42,11 +42,6 @@ class Place:
         return owner(self.project, self.environment)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """What pods may see of the target: not who talks to the API server, for nothing runs again for that."""
-        return self.target.model_dump(mode="json", exclude={"plugin"})
-
-    @property
     def has_queues(self) -> bool:
         """Whether Kueue decides when workloads start."""
         return "kueue" in self.cluster.add_ons

@@ -59,7 +59,7 @@ class Program:
 def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
     """Runs once for each content, and by its schedule where it has one."""
     marked = f"{program.name}-{_digest(program, place)}"
-    spread = program.compute is not None and (program.compute.nodes or 1) > 1
+    spread = _is_spread(program)
     configuration = _configuration(program, place, marked)
     once = _spark(program, place, marked) if spread else _job(program, place, marked)
     if program.schedule is None:
@@ -69,11 +69,13 @@ def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
 
 
 def _digest(program: Program, place: Place) -> str:
-    """Over everything that a Job may not change."""
-    compute = program.compute.model_dump(mode="json") if program.compute is not None else None
-    pool = [place.node_selector(program.compute.pool), place.tolerations(program.compute.pool)] if program.compute and program.compute.pool else None
-    where = [pool, place.settings, program.obj.metadata.labels]
-    return digest([program.verb, secret_variables(program.secrets), dict(program.content), compute, *where])[:DIGITS]
+    """Over what is worked on, and over what runs as it is rendered: nobody may change that in a Job."""
+    runs = _application(program, place, "") if _is_spread(program) else _job_spec(program, place, "")
+    return digest([program.verb, dict(program.content), runs])[:DIGITS]
+
+
+def _is_spread(program: Program) -> bool:
+    return program.compute is not None and (program.compute.nodes or 1) > 1
 
 
 def _configuration(program: Program, place: Place, name: str) -> Manifest:
