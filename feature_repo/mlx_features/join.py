@@ -41,6 +41,7 @@ def join(inputs: JoinedDatasetInputs, workspace: Path, report: Report) -> Joined
     _refuse_clashes(rows, service, inputs)
     with locked(folder, shared=True):
         link_sources(folder, inputs.sources, workspace)
+        _refuse_lacking(inputs, workspace)
         found = _features(open_store(folder), inputs, rows)
     report(f"joined {len(inputs.definitions.views)} feature views to {rows.num_rows:,} rows")
     coverage = {name: _covered(column) for name, column in found.items()}
@@ -102,6 +103,16 @@ def _refuse_clashes(rows: pyarrow.Table, service: ServiceDefinition, inputs: Joi
                     hint="rename one of them, or leave it out of the service",
                 )
             seen.add(name)
+
+
+def _refuse_lacking(inputs: JoinedDatasetInputs, workspace: Path) -> None:
+    """Rows of a source that were prepared otherwise than their definition says; DuckDB's words name neither the dataset nor the view."""
+    for view in inputs.definitions.views:
+        there = pyarrow.parquet.read_schema(workspace / inputs.sources[view.source].path).names
+        taken = [*(entity.join_key for entity in view.entities), view.event_time, view.created_time, *(field.name for field in view.features)]
+        lacking = [name for name in taken if name is not None and name not in there]
+        if lacking:
+            raise FeatureError(f"Dataset/{view.source} has no column {lacking[0]!r}, which view '{view.name}' takes", hint=f"it has {', '.join(there)}")
 
 
 def _features(store: FeatureStore, inputs: JoinedDatasetInputs, rows: pyarrow.Table) -> Features:

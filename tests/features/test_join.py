@@ -162,6 +162,16 @@ def test_a_missing_key_and_a_feature_that_is_a_column_are_named(served: Workspac
         feast.join(served.joined(clash, part), quiet)
 
 
+def test_a_source_without_a_column_that_a_view_takes_is_named_with_the_view(
+    served: Workspace, feast: FeastWorker, flights: Callable[[int], PreparedData]
+) -> None:
+    lacking = served.write("carrier-days", {"known_at": "timestamp", "carrier": "string", "flights": "integer"}, [(hour(1), "AA", 1)])
+    with pytest.raises(FeatureError) as error:
+        feast.join(served.with_source("carrier-days", lacking).joined(flights(5)), quiet)
+    said = ("Dataset/carrier-days has no column 'late', which view 'carriers' takes", "it has known_at, carrier, flights")
+    assert (str(error.value), error.value.hint) == said
+
+
 def test_a_function_that_fails_is_told_with_its_row(workspace: Workspace, feast: FeastWorker) -> None:
     (workspace.folder / "feature_repo" / "broken_functions.py").write_text("def age(built, year):\n    return year / 0\n")
     broken = AGE.model_copy(update={"function": "broken_functions:age"})
