@@ -96,15 +96,6 @@ TABLE: tuple[Row, ...] = (
     Row("kubernetes", "Pipeline", "steps.*.compute.nodes", "refused", "a step runs in one pod", "the model's compute.nodes spreads training", allowed=(1,)),
     Row("kubernetes", "Notebook", "compute.nodes", "refused", "a notebook runs in one pod", "leave it out here", allowed=(1,)),
     Row("kubernetes", "Inference", "realtime.port", "refused", "an endpoint has an address of its own there", "leave it out here"),
-    Row(
-        "kubernetes",
-        "Inference",
-        "features",
-        "refused",
-        "features are not joined to a batch on a cluster yet",
-        "null in the overrides, and an input that has all columns",
-        where=(("mode", "batch"),),
-    ),
     Row("kubernetes", "Inference", "scaling.min", "refused", "an endpoint without replicas would not answer", "use 1 or more", values=(0,)),
     Row(
         "kubernetes",

@@ -1,12 +1,12 @@
-"""Feature stores on a cluster: what their Jobs register and materialise, and how endpoints complete requests from what they left.
+"""Feature stores on a cluster: what their Jobs register and materialise, how endpoints complete requests from what they left, and what batches join.
 
 Enters: an opened workspace and the digests of its datasets' definitions. Leaves: frozen values that manifests are made of. Reads only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mlx_components.kubernetes.feature_store import Registered
-from mlx_components.kubernetes.inference import LookedUp
+from mlx_components.kubernetes.inference import Joined, LookedUp
 from mlx_features.repository import project
 from mlx_pipelines.code_bundle import packed_functions
 from mlx_pipelines.feature_code import FOLDER, functions_digest
@@ -19,7 +19,7 @@ from mlx_specs.inference import Inference
 from mlx_specs.model import Model
 from mlx_specs.resources import FeatureDefinitions, FeatureLookup
 from mlx_stacks.releases import released_code
-from mlx_stacks.submitted import prepared_data
+from mlx_stacks.submitted import feature_join, prepared_data
 from mlx_stacks.workspace import Workspace
 
 
@@ -34,11 +34,27 @@ def looked_up(workspace: Workspace) -> Mapping[str, LookedUp]:
 
     A pinned environment may have no such service before its first release: then the endpoint waits for its model, too.
     """
-    graph = workspace.graph
+    return {each.metadata.name: _looked_up(each, service, workspace) for each, service in _with_services("realtime", workspace.graph)}
+
+
+def joined(workspace: Workspace, datasets: Mapping[str, str]) -> Mapping[str, Joined]:
+    """By the name of the batch, of those that read features; raises ``PipelineError`` where a function is not there."""
+    return {each.metadata.name: _joined(service, datasets, workspace) for each, service in _with_services("batch", workspace.graph)}
+
+
+def _with_services(mode: str, graph: Graph) -> Iterator[tuple[Inference, Service]]:
     services = services_of(graph)
-    endpoints = [node.object for node in graph.objects if isinstance(node.object, Inference) and node.object.spec.mode == "realtime"]
-    asked = [(each, services.get(each.spec.features or "")) for each in endpoints]
-    return {each.metadata.name: _looked_up(each, service, workspace) for each, service in asked if service is not None}
+    for node in graph.of_kind("Inference"):
+        assert isinstance(node.object, Inference)
+        service = services.get(node.object.spec.features or "")
+        if node.object.spec.mode == mode and service is not None:
+            yield node.object, service
+
+
+def _joined(service: Service, datasets: Mapping[str, str], workspace: Workspace) -> Joined:
+    folder = code_folder(service.store, workspace)
+    join = feature_join(service, datasets, workspace, folder)
+    return Joined(join, packed_functions(_functions(join.definitions), workspace.root, folder))
 
 
 def _registered(store: FeatureStore, datasets: Mapping[str, str], workspace: Workspace) -> Registered:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlx_components.kubernetes.feature_store import Registered
-from mlx_components.kubernetes.inference import LookedUp
+from mlx_components.kubernetes.inference import Joined, LookedUp
 from mlx_components.kubernetes.model import is_distributed
 from mlx_components.kubernetes.pipeline import Compiled
 from mlx_components.model import ALIAS
@@ -29,7 +29,7 @@ from mlx_specs.model import Model
 from mlx_specs.pipeline import Pipeline
 from mlx_specs.resources import SubmittedRun, Version
 from mlx_stacks.errors import UserError
-from mlx_stacks.features_on_cluster import looked_up, registered_stores
+from mlx_stacks.features_on_cluster import joined, looked_up, registered_stores
 from mlx_stacks.pinned import Released
 from mlx_stacks.submitted import code_of, compiled_pipelines, definition_digests, pipeline_of, submitted_runs
 from mlx_stacks.workspace import Workspace
@@ -52,6 +52,8 @@ class Found:
     """What is registered and materialised of each feature store."""
     features: Mapping[str, LookedUp]
     """How the requests of each endpoint are completed; by the endpoint's name, where they are."""
+    joins: Mapping[str, Joined]
+    """What is joined to the rows of each batch; by its name, where something is."""
     pipelines: Mapping[str, Compiled] = field(default_factory=dict[str, Compiled])
     """By name; none where nothing is trained."""
     runs: Mapping[str, SubmittedRun] = field(default_factory=dict[str, SubmittedRun])
@@ -67,16 +69,16 @@ def look_up(workspace: Workspace, registry: Registry = champion) -> Found:
     served = {node.object.spec.model.partition("@")[0] for node in graph.objects if isinstance(node.object, Inference)}
     names = sorted(served | {node.object.metadata.name for node in graph.of_kind("Model")})
     datasets = definition_digests(graph, workspace.root)
-    stores, features = registered_stores(workspace, datasets), looked_up(workspace)
+    stores, features, joins = registered_stores(workspace, datasets), looked_up(workspace), joined(workspace, datasets)
     if workspace.released is not None:
         pinned = released_versions(workspace.released, target)
-        return Found({name: pinned.get(name, Version()) for name in names}, datasets, stores, features)
+        return Found({name: pinned.get(name, Version()) for name in names}, datasets, stores, features, joins)
     runs = submitted_runs(workspace, datasets)
     spread = [node.object for node in graph.objects if isinstance(node.object, Model) and is_distributed(node.object)]
     code = {model.metadata.name: code_of([model], pipeline_of(model, graph), workspace, runs) for model in spread}
     with asking(workspace):
         champions = {name: registry(target.mlflow, registered_name(target.namespace, name), ALIAS) for name in names}
-    return Found(champions, datasets, stores, features, compiled_pipelines(workspace, runs), runs, code)
+    return Found(champions, datasets, stores, features, joins, compiled_pipelines(workspace, runs), runs, code)
 
 
 @contextmanager

@@ -208,7 +208,8 @@ def _inference(inference: Inference, place: Place, found: Found) -> Sequence[Man
     if inference.spec.mode == "realtime":
         return endpoint_objects(inference, place, version, found.features.get(inference.metadata.name))
     assert inference.spec.batch is not None, "streams are deferred"
-    return batch_objects(inference, inference.spec.batch, place, version, found.datasets[inference.spec.batch.input])
+    input_digest = found.datasets[inference.spec.batch.input]
+    return batch_objects(inference, inference.spec.batch, place, version, input_digest, found.joins.get(inference.metadata.name))
 
 
 def _environment(workspace: Workspace, place: Place, provider: ClusterProvider) -> OnClusterComponent:

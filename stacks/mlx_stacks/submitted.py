@@ -18,13 +18,13 @@ from mlx_pipelines.code_bundle import packed
 from mlx_pipelines.compile import pipeline_parameters
 from mlx_pipelines.contract import EVERY_COLUMN, RUN, arguments_for, offered, refuse_what_is_ignored
 from mlx_pipelines.errors import PipelineError
-from mlx_pipelines.feature_code import functions_digest
+from mlx_pipelines.feature_code import FOLDER, functions_digest
 from mlx_runtime.prepare.digests import of_files
 from mlx_runtime.prepare.folder import DATA
 from mlx_specs import layout
 from mlx_specs.dataset import Dataset
-from mlx_specs.feature_definitions import definitions_of, part_of, without_about
-from mlx_specs.feature_store import FeatureStore
+from mlx_specs.feature_definitions import definitions_of, part_of
+from mlx_specs.feature_services import Service, services_of
 from mlx_specs.graph import Graph
 from mlx_specs.layout import Layout
 from mlx_specs.model import Model
@@ -96,7 +96,8 @@ def _submitted(model: Model, datasets: Mapping[str, str], workspace: Workspace) 
     data = prepared_data(model.spec.data, datasets, workspace)
     inputs = version_inputs(model, pipeline.spec, data, about(model), home=Layout(workspace.name).home)
     coded = inputs.model_copy(update={"code_digest": code_digest(inputs.entry, workspace.root, *inputs.algorithms)})
-    join = _join(model, datasets, workspace)
+    service = services_of(workspace.graph).get(model.spec.feature_service or "")
+    join = feature_join(service, datasets, workspace) if service is not None else None
     known = digest([fingerprint(coded), join.wire() if join is not None else None])
     return SubmittedRun(version=coded.model_copy(update={"fingerprint": known}), join=join)
 
@@ -110,22 +111,19 @@ def prepared_data(name: str, datasets: Mapping[str, str], workspace: Workspace) 
     return PreparedData(name=name, digest=datasets[name], path=path.as_posix(), keys=list(spec.keys), event_time=spec.event_time)
 
 
-def _join(model: Model, datasets: Mapping[str, str], workspace: Workspace) -> FeatureJoin | None:
-    service, node = model.spec.feature_service, workspace.graph.get(f"Model/{model.metadata.name}")
-    stores = [workspace.graph.get(id) for id in (node.references if node is not None else ()) if id.startswith("FeatureStore/")]
-    store = next((each.object for each in stores if each is not None and isinstance(each.object, FeatureStore)), None)
-    if service is None or store is None:
-        return None
+def feature_join(service: Service, datasets: Mapping[str, str], workspace: Workspace, folder: str = FOLDER) -> FeatureJoin:
+    """What is joined to rows; ``folder`` has the code of on-demand views. Raises ``PipelineError`` where a function is not there."""
+    store = service.store
     views = {view.source for view in store.spec.feature_views.values()}
     rows = {name: prepared_data(name, datasets, workspace) for name in sorted(views)}
-    definitions = without_about(part_of(definitions_of(store, {name: data.event_time or "" for name, data in rows.items()}), service))
+    definitions = part_of(definitions_of(store, {name: data.event_time or "" for name, data in rows.items()}), service.name)
     needed = {view.source for view in definitions.views}
     return FeatureJoin(
         store=store.metadata.name,
         offline_store=store.spec.offline_store.type,
         definitions=definitions,
         sources={name: data for name, data in rows.items() if name in needed},
-        code_digest=functions_digest([view.function for view in definitions.on_demand], workspace.root),
+        code_digest=functions_digest([view.function for view in definitions.on_demand], workspace.root, folder),
     )
 
 

@@ -45,12 +45,16 @@ BATCH = {"mode": "batch", "model": "base@champion", "batch": {"input": "rows", "
 STORE = changed_at(store(), "FeatureStore.spec.materialization", REMOVED)
 """Without what is refused on a cluster."""
 REDIS = {"type": "redis", "connection": {"name": "first", "key": "redis"}}
-SHARED = changed_at(store(), "FeatureStore.spec.onlineStore", REDIS)
-"""With an online store that pods share, which is filled."""
+FILLED = changed_at(store(), "FeatureStore.spec.onlineStore", REDIS)
+"""With an online store that pods share."""
 SECRET = {"kubernetes": {"name": "first", "key": "url"}}
 TIMED = made("Dataset", "timed", {**ROWS, "eventTime": "at", "keys": ["id"]})
 JOINED = made("Model", "joined", {**MODEL, "data": "timed"})
 """It uses features."""
+READER = made("Model", "reader", {**MODEL, "data": "timed", "features": ["w", "z"]})
+"""What it reads is in either service."""
+BATCH_OF_FEATURES = made("Inference", "trial", {**BATCH, "model": "reader@champion", "features": "all", "batch": {"input": "timed"}})
+ENDPOINT_OF_FEATURES = made("Inference", "trial", {**API, "model": "reader@champion", "features": "all"})
 READING = made("Dataset", "trial", {"inputs": ["rows"], "prepare": [{"sql": "select * from rows"}]})
 BASES: tuple[dict[str, Any], ...] = (
     ENVIRONMENT,
@@ -111,7 +115,7 @@ def cluster_cases() -> Iterator[ClusterCase]:
     for case in CASES:
         yield _case(case.path, made("Dataset", "trial", case.base), case.value, case.also)
     for case in FEATURE_CASES:
-        for base in (store(), SHARED) if ".materialization" in case.path else (STORE,):
+        for base in (store(), FILLED) if ".materialization" in case.path else (STORE,):
             for path, value in case.base.items():
                 base = changed_at(base, path, value)
             yield _case(case.path, base, case.value, case.also)
@@ -119,6 +123,8 @@ def cluster_cases() -> Iterator[ClusterCase]:
         yield _case(case.path, case.base, case.value, _with(case.path))
     yield _case("Environment.spec.state.passphrase.file", FROM_FILE, "second.txt", {})
     yield _case("Model.spec.featureService", JOINED, "some", {})
+    for reading in (BATCH_OF_FEATURES, ENDPOINT_OF_FEATURES):
+        yield _case("Inference.spec.features", reading, "some", {})
     yield _case("Dataset.spec.inputs", READING, ["fewer"], {"Dataset.spec.prepare": [{"sql": "select * from fewer"}]})
     on_a_laptop = {case.path for case in (*CASES, *FEATURE_CASES)} | {"Inference.spec.mode"}
     for field in walked():

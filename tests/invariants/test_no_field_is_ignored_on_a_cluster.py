@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster_fields import CLUSTER, ENVIRONMENT, JOINED, STORE, TIMED, ClusterCase, cluster_cases, walked
+from cluster_fields import CLUSTER, ENVIRONMENT, FILLED, JOINED, READER, STORE, TIMED, ClusterCase, cluster_cases, walked
 from dataset_fields import write_files, write_package
 from feature_trial import FUNCTIONS
 from field_paths import changed_at, plain_path
@@ -115,6 +115,8 @@ def objects_with(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         standing += [*pipelines()[:1], TIMED, JOINED]
     if one["spec"].get("featureService"):
         standing += [TIMED, STORE]
+    if one["kind"] == "Inference" and one["spec"].get("features"):
+        standing += [TIMED, FILLED, READER]
     if one["kind"] in ("Pipeline", "Model"):
         standing += [each for each in pipelines() if each["metadata"]["name"] in ("quick", one["spec"].get("pipeline"))]
     if one["kind"] == "Pipeline":

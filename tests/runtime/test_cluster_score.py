@@ -62,9 +62,9 @@ class Cluster:
         write_prepared(self.storage, current_key("flights"), Prepared(definition="d", content_digest=content, rows=rows.num_rows))
         return made / "data.parquet"
 
-    def job(self, *, features: str | None = None, cpu: int = 1) -> Program:
+    def job(self, *, cpu: int = 1) -> Program:
         batch = Batch(input="flights", columns=["carrier"])
-        spec = InferenceSpec(mode="batch", model="delay@champion", batch=batch, compute=Compute(cpu=cpu, memory="1Gi"), features=features)
+        spec = InferenceSpec(mode="batch", model="delay@champion", batch=batch, compute=Compute(cpu=cpu, memory="1Gi"))
         inference = Inference(metadata=Metadata(name="nightly"), spec=spec)
         return program(batch_objects(inference, batch, place(self.bucket.url), self.version, "d"))
 
@@ -191,16 +191,6 @@ def test_rows_that_are_not_those_of_the_manifest_are_refused(cluster: Cluster) -
     cluster.storage.write(key, file.read_bytes()[:-1])
     code, log = cluster.run()
     assert (code, log[0].startswith(f"error: Inference/nightly: {cluster.bucket.url}/{key} has sha256 ")) == (1, True), log
-
-
-def test_features_are_refused_by_name(cluster: Cluster) -> None:
-    assert cluster.run(features="delay-features") == (
-        1,
-        [
-            "error: Inference/nightly: feature service 'delay-features' cannot be joined on a cluster yet",
-            "hint: leave out features of this Inference here",
-        ],
-    )
 
 
 def test_rows_that_do_not_fit_the_model_are_said_in_the_laptops_words(cluster: Cluster) -> None:

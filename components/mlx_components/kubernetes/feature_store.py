@@ -1,6 +1,6 @@
 """FeatureStore on a cluster: the Feast operator's object, and a Job that materialises into the online store that it names.
 
-Trainings join its features themselves (mlx_pipelines.cluster.known). Source: Feast operator, feast.dev/v1 FeatureStore.
+Trainings and batches join its features themselves (mlx_runtime.cluster.joined). Source: Feast operator, feast.dev/v1 FeatureStore.
 """
 
 import json

@@ -24,7 +24,7 @@ from mlx_features.online_settings import VARIABLE
 from mlx_specs.base import seconds
 from mlx_specs.feature_store import OnlineStore
 from mlx_specs.inference import Batch, Inference, Realtime, Scaling
-from mlx_specs.resources import FeatureLookup, Version, digest
+from mlx_specs.resources import FeatureJoin, FeatureLookup, Version, digest
 
 MODELS = "/mnt/models"
 """Where KServe's storage initializer lays the artifact."""
@@ -44,6 +44,15 @@ class LookedUp:
 
     lookup: FeatureLookup
     store: OnlineStore
+    code: str
+    """The modules that on-demand views need: a zip file in base64."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What is joined to the rows of a batch."""
+
+    join: FeatureJoin
     code: str
     """The modules that on-demand views need: a zip file in base64."""
 
@@ -174,7 +183,9 @@ def _budget(inference: Inference, place: Place) -> Manifest:
     return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": place.metadata(inference, inference.metadata.name), "spec": spec}
 
 
-def batch_objects(inference: Inference, settings: Batch, place: Place, version: Version, input_digest: str) -> tuple[Manifest, ...]:
+def batch_objects(
+    inference: Inference, settings: Batch, place: Place, version: Version, input_digest: str, features: Joined | None = None
+) -> tuple[Manifest, ...]:
     """Nothing runs before there is a version; with another one everything is scored again, by an apply or by the schedule only."""
     if not version.exists or (settings.trigger == "manual" and settings.schedule is None):
         return ()
@@ -186,8 +197,8 @@ def batch_objects(inference: Inference, settings: Batch, place: Place, version: 
         "input": settings.input,
         "inputDigest": input_digest,
         "columns": list(settings.columns),
-        "features": inference.spec.features or "",
         "storage": place.target.storage,
+        **({"join": features.join.wire(), "code": features.code} if features is not None else {}),
     }
     program = Program(inference, f"batch-{name}", "score", content, inference.spec.compute, settings.schedule, once=settings.trigger == "apply")
     return program_objects(program, place)

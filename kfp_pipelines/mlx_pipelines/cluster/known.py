@@ -8,18 +8,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
-from mlx_features.client import FeastWorker
-from mlx_features.errors import FeatureError
 from mlx_pipelines.contract import EVERY_COLUMN, default_features
-from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.registered import version_fingerprint
 from mlx_runtime.cluster.datasets import content_key, fetch_rows, prepared_data
+from mlx_runtime.cluster.joined import join_features, joined_key
 from mlx_runtime.cluster.run import Run
 from mlx_runtime.cluster.storage import Storage
-from mlx_specs.resources import FeatureJoin, FeatureRegistryInputs, JoinedDatasetInputs, ModelVersionInputs, PreparedData, SubmittedRun, Wire
+from mlx_specs.resources import FeatureJoin, ModelVersionInputs, PreparedData, SubmittedRun, Wire
 
 
 class Settled(Wire):
@@ -107,21 +104,5 @@ def _look(submitted: SubmittedRun, storage: Storage, run: Run) -> Settled:
 
 def _joined(version: ModelVersionInputs, join: FeatureJoin, data: PreparedData, storage: Storage, run: Run) -> Mapping[str, str]:
     """The rows with their features, as of each row's moment, in the storage."""
-    sources = {name: prepared_data(source, storage, run) for name, source in join.sources.items()}
-    for each in (data, *sources.values()):
-        fetch_rows(storage, each.name, each.digest, (run.workspace / each.path).parent)
-    store = FeatureRegistryInputs(
-        name=join.store, home=run.home, definitions=join.definitions, sources=sources, offline_store=join.offline_store, code_digest=join.code_digest
-    )
-    asked = JoinedDatasetInputs(
-        name=f"model.{version.model}", home=run.home, store=join.store, definitions=join.definitions, sources=sources, data=data, code_digest=join.code_digest
-    )
-    try:
-        with FeastWorker(run.workspace) as feast:
-            feast.apply(store, run.report)
-            made = feast.join(asked, run.report)
-    except FeatureError as error:
-        raise PipelineError(f"the features of {join.store!r}: {error}", hint=error.hint) from error
-    key = f"joined/{asked.name}/{made.content_digest}"
-    storage.send_folder((run.workspace / Path(made.path)).parent, key)
-    return {"content_digest": made.content_digest, "key": key, "path": made.path}
+    made = join_features(join, f"model.{version.model}", data, storage, run)
+    return {"content_digest": made.content_digest, "key": joined_key(made.name, made.content_digest), "path": made.path}

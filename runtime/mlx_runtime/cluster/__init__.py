@@ -6,6 +6,7 @@ environment's storage before, and what it makes is sent there after. A folder is
     STORAGE/datasets/NAME/CONTENT_DIGEST/            data.parquet, rejected.parquet, manifest.json
     STORAGE/datasets/NAME/definitions/DIGEST.json    what a definition came to last (``Prepared``)
     STORAGE/datasets/NAME/current.json               the latest of them
+    STORAGE/joined/KIND.NAME/CONTENT_DIGEST/         data.parquet, manifest.json: rows with their features
     STORAGE/predictions/NAME/RUN_DIGEST/             predictions.parquet, rejected.parquet, manifest.json
     STORAGE/predictions/NAME/latest.json             the latest run
     STORAGE/workspaces/ENVIRONMENT/current.zip       the workspace's own files, which an apply leaves

@@ -1,6 +1,6 @@
 """``score``: a version and a dataset in, its predictions in the storage out; what is scored already is not scored again.
 
-The same code as on the laptop, so the same predictions to the bit.
+The same code as on the laptop, so the same predictions to the bit. Features are joined first, as of each row's moment, and stay in the storage.
 """
 
 import json
@@ -10,13 +10,15 @@ from typing import Any
 from mlx_runtime.batch import score_dataset
 from mlx_runtime.batch.run import PREDICTIONS_FILE, run_digest
 from mlx_runtime.cluster.artifacts import fetch_artifact
+from mlx_runtime.cluster.code import lay_code
 from mlx_runtime.cluster.datasets import await_current, fetch_rows, read_manifest
+from mlx_runtime.cluster.joined import join_features
 from mlx_runtime.cluster.run import Run
 from mlx_runtime.cluster.storage import MANIFEST, Storage, StorageError, open_storage
 from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.prepare.folder import DATA
 from mlx_specs import layout
-from mlx_specs.resources import BatchPredictionsInputs, PreparedData, Version, Wire
+from mlx_specs.resources import BatchPredictionsInputs, FeatureJoin, PreparedData, Version, Wire
 
 LATEST_FILE = "latest.json"
 
@@ -33,7 +35,10 @@ class ScoreObject(Wire):
     input_digest: str = ""
     """Of the input's definition: rows of an older one are not scored."""
     columns: list[str]
-    features: str
+    join: FeatureJoin | None = None
+    """What is joined to the rows; none where they have all that the model reads."""
+    code: str = ""
+    """The modules of feature_repo/ that on-demand views need: a zip file in base64."""
     storage: str
 
 
@@ -41,8 +46,6 @@ def score(content: str, run: Run) -> None:
     """Scores the latest rows, sends the predictions, and names them the latest. Raises ``RuntimeFailure``."""
     asked = ScoreObject.model_validate_json(content)
     try:
-        if asked.features:
-            raise RuntimeFailure(f"feature service '{asked.features}' cannot be joined on a cluster yet", hint="leave out features of this Inference here")
         _score(asked, open_storage(asked.storage), run)
     except RuntimeFailure as error:
         raise RuntimeFailure(f"Inference/{asked.name}: {error}", hint=error.hint) from error
@@ -71,14 +74,23 @@ def _inputs(asked: ScoreObject, storage: Storage, run: Run) -> BatchPredictionsI
     model, _, alias = asked.model.partition("@")
     path = layout.dataset(run.home, asked.input, content_digest) / DATA
     rows = PreparedData(name=asked.input, digest=content_digest, path=str(path), keys=definition.get("keys", []), event_time=definition.get("eventTime"))
+    if asked.join is not None:
+        rows = _with_features(rows, asked, asked.join, storage, run)
     version = asked.version.model_copy(update={"artifact": str(layout.artifact(run.home, model, asked.version.fingerprint))})
     return BatchPredictionsInputs(name=asked.name, home=run.home, model=model, alias=alias, version=version, input=rows, columns=asked.columns, cpu=run.threads)
+
+
+def _with_features(rows: PreparedData, asked: ScoreObject, join: FeatureJoin, storage: Storage, run: Run) -> PreparedData:
+    lay_code(asked.code, run.workspace)
+    made = join_features(join, f"inference.{asked.name}", rows, storage, run)
+    return rows.model_copy(update={"digest": made.content_digest, "path": made.path})
 
 
 def _score_rows(inputs: BatchPredictionsInputs, asked: ScoreObject, storage: Storage, key: str, run: Run) -> dict[str, Any]:
     """Returns the manifest of the predictions."""
     fetch_version(asked.version, run.workspace / inputs.version.artifact)
-    fetch_rows(storage, asked.input, inputs.input.digest, (run.workspace / inputs.input.path).parent)
+    if asked.join is None:
+        fetch_rows(storage, asked.input, inputs.input.digest, (run.workspace / inputs.input.path).parent)
     folder = (run.workspace / score_dataset(inputs, run.workspace, run.report).path).parent
     manifest = {**json.loads((folder / MANIFEST).read_bytes()), "version": asked.version.wire()}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
