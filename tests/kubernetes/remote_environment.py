@@ -103,8 +103,13 @@ def run(command: list[str], given: Mapping[str, str]) -> "subprocess.CompletedPr
 
 def run_dataset(on_cluster: OnCluster, name: str, bucket: Server, folder: Path) -> str:
     """What the pod of the dataset's Job says, once it has prepared the rows."""
+    return run_job(on_cluster, f"dataset-{name}", bucket, folder)
+
+
+def run_job(on_cluster: OnCluster, name: str, bucket: Server, folder: Path) -> str:
+    """What the pod of a Job says; its name is without the digest."""
     jobs = on_cluster.objects(f"/apis/batch/v1/namespaces/{SPACE}/jobs")
-    (job,) = [item for item in jobs if item["metadata"]["name"].startswith(f"dataset-{name}-") and not item["metadata"].get("ownerReferences")]
+    (job,) = [item for item in jobs if item["metadata"]["name"].startswith(f"{name}-") and not item["metadata"].get("ownerReferences")]
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     mapped = next(volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume)

@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.compute as compute
+import pyarrow.parquet as parquet
 import pytest
 import yaml
 from flights_on_cluster import OnCluster
-from remote_environment import LIVE, LIVE_SPACE, SPACE, access, account, add_pinned, remote_environment, run, run_dataset, variables
+from remote_environment import LIVE, LIVE_SPACE, SPACE, access, account, add_pinned, remote_environment, run, run_dataset, run_job, variables
 from servers import NAME, Server
 
 from mlx_pipelines.registered import RegisteredModel
@@ -20,6 +22,7 @@ from mlx_pipelines.registry_rest import champion, model_of, versions_of
 from mlx_pipelines.run import run_pipeline
 from mlx_runtime.artifact import verify
 from mlx_runtime.cluster.score import fetch_version
+from mlx_runtime.cluster.storage import open_storage
 from mlx_specs.resources import SubmittedRun, Version, digest
 
 SERVICES = f"/apis/serving.kserve.io/v1beta1/namespaces/{SPACE}/inferenceservices"
@@ -145,6 +148,40 @@ def test_features_are_joined_before_a_model_learns_from_them(remote: OnCluster, 
     versions = {model: champion(mlflow, f"{SPACE}.{model}", "champion") for model in ("delay", "delay-checkin")}
     plain, featured = (measured(version, bucket, tmp_path / f"fetched-{model}") for model, version in versions.items())
     assert featured["roc_auc"] > plain["roc_auc"] + 0.01
+
+
+CHECKIN_NIGHTLY = """\
+apiVersion: mlx/v1
+kind: Inference
+metadata: {name: checkin-nightly}
+environments: [remote]
+spec:
+  mode: batch
+  model: delay-checkin@champion
+  features: checkin
+  batch: {input: december-flights, columns: [tailnum]}
+"""
+
+
+def test_a_batch_joins_the_features_that_its_model_has_learned_from(remote: OnCluster, trained: list[str], mlflow: str, bucket: Server, tmp_path: Path) -> None:
+    run_dataset(remote, "december-flights", bucket, tmp_path)
+    remote.workspace.write("specs/nightly.yaml", CHECKIN_NIGHTLY)
+    remote.mlx("apply", "--env", "remote", "--yes")
+    assert remote.plan("remote") == {}
+    assert "joined 4 feature views to 27,020 rows" in run_job(remote, "batch-checkin-nightly", bucket, tmp_path).splitlines()
+    (version,) = versions_of(mlflow, f"{SPACE}.delay-checkin")
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in access(bucket).items():
+            patch.setenv(key, value)
+        storage = open_storage(f"s3://{NAME}/lake")
+        latest = storage.read_json("predictions/checkin-nightly/latest.json")
+        assert latest is not None
+        storage.fetch(latest["path"], tmp_path / "predictions.parquet")
+        storage.fetch(f"joined/inference.checkin-nightly/{latest['input']}/data.parquet", tmp_path / "scored.parquet")
+        storage.fetch(f"joined/model.delay-checkin/{version.tags['mlx.data_digest']}/data.parquet", tmp_path / "learned.parquet")
+    predictions, scored, learned = (parquet.read_table(tmp_path / f"{name}.parquet") for name in ("predictions", "scored", "learned"))
+    assert predictions["tailnum"] == scored["tailnum"]
+    assert scored == learned.filter(compute.field("month") == 12).select(scored.column_names)
 
 
 def test_a_rollback_goes_back_to_the_release_before(live: OnCluster) -> None:
