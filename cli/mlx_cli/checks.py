@@ -1,5 +1,7 @@
 """What ``mlx doctor`` looks at, one function a check; each reads only, and none raises."""
 
+from __future__ import annotations
+
 import getpass
 import os
 import re
@@ -11,8 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlx_specs.diagnostics import plural
+
+if TYPE_CHECKING:
+    from mlx_stacks.workspace import Workspace
 
 GIB = 1 << 30
 ENOUGH_DISK = 2 * GIB
@@ -111,7 +117,19 @@ def workspace(folder: Path, environment: str | None) -> list[Check]:
     errors = [item for item in diagnostics if item.severity == "error"]
     if errors or loaded.graph is None:
         return [*places, Check("specs", False, plural(len(errors), "error"), "mlx validate tells each with its place")]
-    return [*places, Check("specs", True, f"{plural(len(loaded.graph.objects), 'object')}, no errors"), state(root, environment)]
+    return [*places, Check("specs", True, f"{plural(len(loaded.graph.objects), 'object')}, no errors"), *opened(root, environment)]
+
+
+def opened(root: Path, environment: str | None) -> list[Check]:
+    """What the environment needs, and its state."""
+    from mlx_cli.cluster_checks import cluster_checks
+    from mlx_stacks.workspace import open_workspace
+
+    try:
+        workspace = open_workspace(root, environment)
+    except Exception as error:  # whatever it is, doctor's work is to say it beside the other checks
+        return [Check("state", False, str(error), getattr(error, "hint", ""))]
+    return [*cluster_checks(workspace), state(workspace)]
 
 
 def writable(root: Path, may_write: Callable[[Path], bool] = lambda path: os.access(path, os.W_OK | os.X_OK)) -> Check:
@@ -136,14 +154,16 @@ def user() -> str:
         return str(os.getuid())
 
 
-def state(root: Path, environment: str | None) -> Check:
+def state(workspace: Workspace) -> Check:
     """The state can be read, and everything that should run does."""
     from mlx_stacks.status import status
-    from mlx_stacks.workspace import open_workspace
 
     try:
-        broken = [item for item in status(open_workspace(root, environment)) if item.status in ("Stopped", "Missing", "Incomplete")]
+        found = status(workspace)
     except Exception as error:  # whatever it is, doctor's work is to say it beside the other checks
         return Check("state", False, str(error), getattr(error, "hint", ""))
+    broken = [item for item in found if item.status in ("Stopped", "Missing", "Incomplete")]
+    if all(item.status == "NotApplied" for item in found):
+        return Check("state", True, "readable; nothing is applied yet")
     names = ", ".join(f"{item.id} is {item.status}" for item in broken)
     return Check("state", not broken, names or "readable; what should run does", "mlx apply puts it right")

@@ -51,8 +51,9 @@ def opened(
 
 def refuse_on_cluster(workspace: Workspace, reason: str, *, hint: str) -> None:
     """For what works on this machine only; raises ``UserError`` for an environment on a cluster, with what to do there."""
-    if isinstance(workspace.environment.spec.target, KubernetesTarget):
-        raise UserError(f"environment {workspace.name} is on a cluster: {reason}", hint=hint)
+    target = workspace.environment.spec.target
+    if isinstance(target, KubernetesTarget):
+        raise UserError(f"environment {workspace.name} is on a cluster: {reason}", hint=hint.format(namespace=target.namespace))
 
 
 def object_named(workspace: Workspace, name: str, kinds: tuple[str, ...]) -> Node:

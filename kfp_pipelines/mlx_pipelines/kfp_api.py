@@ -26,18 +26,18 @@ RUNS, RECURRING = ("runs", "runs"), ("recurringruns", "recurringRuns")
 def submit(run: PipelineRun, name: str) -> str:
     """The id of the run of this name; it is submitted where there is none."""
     found = next((item["run_id"] for item in _named(run, RUNS, name)), None)
-    return found or str(_call(run, "POST", "runs", {**_body(run, name), "service_account": run.service_account})["run_id"])
+    return found or str(_call(run.api, "POST", "runs", {**_body(run, name), "service_account": run.service_account})["run_id"])
 
 
-def refuse_silent(run: PipelineRun) -> None:
+def refuse_silent(api: str, namespace: str) -> None:
     """Raises ``PipelineError`` where nothing could be submitted: in a plan, before anything else is changed."""
-    _call(run, "GET", "runs", None, namespace=run.namespace, page_size="1")
+    _call(api, "GET", "runs", None, namespace=namespace, page_size="1")
 
 
 def state(run: PipelineRun, run_id: str) -> str | None:
     """``RUNNING``, ``SUCCEEDED``, …; None where the server has lost it."""
     try:
-        return str(_call(run, "GET", f"runs/{run_id}").get("state") or "PENDING")
+        return str(_call(run.api, "GET", f"runs/{run_id}").get("state") or "PENDING")
     except NotThere:
         return None
 
@@ -49,21 +49,21 @@ def schedule(run: PipelineRun, name: str, cron: str) -> str:
         if kept is None and item.get("status") == ENABLED and _says(item, run, cron):
             kept = str(item["recurring_run_id"])
         elif item.get("status") == ENABLED:
-            _call(run, "POST", f"recurringruns/{item['recurring_run_id']}:disable", {})
-    return kept or str(_call(run, "POST", "recurringruns", _recurring(run, name, cron))["recurring_run_id"])
+            _call(run.api, "POST", f"recurringruns/{item['recurring_run_id']}:disable", {})
+    return kept or str(_call(run.api, "POST", "recurringruns", _recurring(run, name, cron))["recurring_run_id"])
 
 
 def unschedule(run: PipelineRun, name: str) -> None:
     """Nothing of this name is started any more; what it has started stays."""
     for item in _named(run, RECURRING, name):
         if item.get("status") == ENABLED:
-            _call(run, "POST", f"recurringruns/{item['recurring_run_id']}:disable", {})
+            _call(run.api, "POST", f"recurringruns/{item['recurring_run_id']}:disable", {})
 
 
 def is_live(run: PipelineRun, recurring_run_id: str) -> bool:
     """Whether a recurring run still starts runs."""
     try:
-        return _call(run, "GET", f"recurringruns/{recurring_run_id}").get("status") == ENABLED
+        return _call(run.api, "GET", f"recurringruns/{recurring_run_id}").get("status") == ENABLED
     except NotThere:
         return False
 
@@ -90,7 +90,7 @@ def _says(item: Mapping[str, Any], run: PipelineRun, cron: str) -> bool:
 
 def _reference(run: PipelineRun) -> dict[str, str]:
     """Ids are the server's own; names are ours."""
-    pipeline = str(_call(run, "GET", f"pipelines/names/{run.pipeline}", namespace=run.namespace)["pipeline_id"])
+    pipeline = str(_call(run.api, "GET", f"pipelines/names/{run.pipeline}", namespace=run.namespace)["pipeline_id"])
     for item in _pages(run, f"pipelines/{pipeline}/versions", "pipeline_versions"):
         if run.pipeline_version in (item.get("name"), item.get("display_name")):
             return {"pipeline_id": pipeline, "pipeline_version_id": str(item["pipeline_version_id"])}
@@ -106,16 +106,16 @@ def _named(run: PipelineRun, collection: tuple[str, str], name: str) -> Iterator
 def _pages(run: PipelineRun, path: str, key: str, **query: str) -> Iterator[dict[str, Any]]:
     token = ""
     while True:
-        page = _call(run, "GET", path, None, **query, page_size=str(PAGE), page_token=token)
+        page = _call(run.api, "GET", path, None, **query, page_size=str(PAGE), page_token=token)
         yield from page.get(key) or ()
         token = str(page.get("next_page_token") or "")
         if not token:
             return
 
 
-def _call(run: PipelineRun, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> dict[str, Any]:
+def _call(api: str, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> dict[str, Any]:
     asked = urllib.parse.urlencode({name: value for name, value in query.items() if value})
-    url = f"{run.api.rstrip('/')}/apis/v2beta1/{path}" + (f"?{asked}" if asked else "")
+    url = f"{api.rstrip('/')}/apis/v2beta1/{path}" + (f"?{asked}" if asked else "")
     content = None if body is None else json.dumps(dict(body)).encode()
     request = urllib.request.Request(url, data=content, method=method, headers={"Content-Type": "application/json"})
     try:
@@ -126,7 +126,7 @@ def _call(run: PipelineRun, method: str, path: str, body: Mapping[str, Any] | No
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         hint = "is Kubeflow Pipelines running, and target.pipelines its URL from here?"
-        raise PipelineError(f"Kubeflow Pipelines at {run.api} does not answer: {reason}", hint=hint) from error
+        raise PipelineError(f"Kubeflow Pipelines at {api} does not answer: {reason}", hint=hint) from error
 
 
 def _refused(error: urllib.error.HTTPError, method: str, path: str) -> PipelineError:

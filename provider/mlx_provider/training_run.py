@@ -65,7 +65,7 @@ def refuse_silent_pipelines(model: str, run: PipelineRun) -> None:
     from mlx_pipelines.kfp_api import refuse_silent
 
     try:
-        refuse_silent(run)
+        refuse_silent(run.api, run.namespace)
     except PipelineError as error:
         raise ResourceError(f"model {model!r}: {error}", hint=error.hint) from error
 

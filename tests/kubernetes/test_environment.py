@@ -158,7 +158,7 @@ def test_a_cluster_that_cannot_be_reached_or_asked_is_one_line_and_nothing_is_ch
 
 def test_a_cluster_with_an_environment_on_it_is_not_destroyed(dev: OnCluster) -> None:
     refused = dev.mlx("destroy", "--cluster", "main", "--yes", code=3)
-    assert refused.err == "blocked: Cluster 'main' has 1 environment on it: dev\n  hint: first `mlx destroy --env dev`\n"
+    assert refused.err == "error: Cluster 'main' has 1 environment on it: dev\n  hint: first `mlx destroy --env dev`\n"
     assert dev.plan("dev") == {}
 
 
@@ -166,12 +166,32 @@ def test_where_kubeflow_pipelines_is_asked_prepares_nothing_again_and_a_silent_o
     file, there = "stacks/dev.yaml", f"pipelines: {dev.pipelines.url}"
     elsewhere = dev.pipelines.url.replace("127.0.0.1", "localhost")
     dev.workspace.edit(file, there, f"pipelines: {elsewhere}")
-    assert {id: item["effect_text"] for id, item in dev.plan("dev").items()} == {"Environment/dev": "metadata only", "Model/delay": "schedule retraining"}
+    meant = {id: item["effect_text"] for id, item in dev.plan("dev").items()}
+    assert meant == {"Environment/dev": "metadata only", "Model/delay": "reschedule retraining", "Model/delay-checkin": "metadata only"}
     dev.workspace.edit(file, f"pipelines: {elsewhere}", "pipelines: http://127.0.0.1:1")
     silent = dev.mlx("plan", "--env", "dev", code=1)
     assert "model 'delay': Kubeflow Pipelines at http://127.0.0.1:1 does not answer: [Errno 111] Connection refused" in silent.err
     dev.workspace.edit(file, "pipelines: http://127.0.0.1:1", there)
     assert dev.plan("dev") == {}
+
+
+def test_doctor_asks_each_server_that_a_plan_asks(dev: OnCluster, mlflow: str) -> None:
+    def examined(code: int) -> dict[str, tuple[bool, str]]:
+        said = dev.mlx("doctor", "--env", "dev", "-o", "json", code=code).json["checks"]
+        return {item["name"]: (item["ok"], item["detail"]) for item in said if item["name"] in ("cluster", "mlflow", "pipelines", "images", "state")}
+
+    well = {
+        "cluster": (True, f"{dev.plane.url} answers as Kubernetes v1.36.3"),
+        "mlflow": (True, f"{mlflow} answers"),
+        "pipelines": (True, f"{dev.pipelines.url} answers"),
+        "images": (True, "in registry.example.com/ml, by digest"),
+        "state": (True, "readable; what should run does"),
+    }
+    assert examined(0) == well
+    file, there = "stacks/dev.yaml", f"pipelines: {dev.pipelines.url}"
+    dev.workspace.edit(file, there, "pipelines: http://127.0.0.1:1")
+    assert examined(1) == {**well, "pipelines": (False, "Kubeflow Pipelines at http://127.0.0.1:1 does not answer: [Errno 111] Connection refused")}
+    dev.workspace.edit(file, "pipelines: http://127.0.0.1:1", there)
 
 
 def owned(on_cluster: OnCluster, namespace: str) -> list[tuple[str, str, str]]:

@@ -129,3 +129,23 @@ def test_secrets_are_references_only(flights: OnCluster, out: Path) -> None:
 def test_verbs_over_this_machines_online_stores_say_that_these_are_on_a_cluster(flights: OnCluster) -> None:
     said = flights.mlx("features", "materialize", "--env", "other", code=1)
     assert "the feature stores of environment other are on a cluster, which this verb does not look into yet" in said.err
+
+
+def test_verbs_over_this_machines_files_say_what_to_do_on_a_cluster(flights: OnCluster, tmp_path: Path) -> None:
+    job = "kubectl create job delay-nightly-now --from=cronjob/batch-delay-nightly --namespace delays-other"
+    for words, reason, hint in (
+        (
+            ("run", "delay-nightly", "--yes"),
+            "a batch runs there by its schedule, and where its model or its data are new",
+            f"{job} runs what the schedule would",
+        ),
+        (("profile", "flights"), "the rows of Dataset/flights are in its storage", "describe the dataset of an environment on this machine"),
+        (
+            ("export", "delay", "--to", str(tmp_path / "edge")),
+            "the versions of model 'delay' are in its storage",
+            "mlx promote --from other --to ENVIRONMENT --only delay",
+        ),
+    ):
+        said = flights.mlx(*words, "--env", "other", code=1).err
+        assert said.startswith(f"error: environment other is on a cluster: {reason}"), said
+        assert hint in said

@@ -47,8 +47,8 @@ def command(
 
 
 def again(inference: Inference) -> str:
-    """How to run it on a cluster."""
+    """How to run it on a cluster, in its ``{namespace}``."""
     settings, name = inference.spec.batch, inference.metadata.name
     if settings is None or settings.schedule is None:
         return "mlx apply runs it once there is something new"
-    return f"kubectl create job {name}-now --from=cronjob/batch-{name} --namespace NAMESPACE runs what the schedule would"
+    return f"kubectl create job {name}-now --from=cronjob/batch-{name} --namespace {{namespace}} runs what the schedule would"

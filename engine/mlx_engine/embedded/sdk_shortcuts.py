@@ -58,7 +58,7 @@ def _crosses_as_it_is(value: Any, _deps: Any, _key: Any, _resource: Any = None, 
 
 
 def _is_plain(value: Any) -> bool:
-    kind: Any = type(value)
+    kind = value.__class__
     if kind in _LEAVES:
         return True
     if kind is dict:
