@@ -71,7 +71,7 @@ class Narrator:
             case EventKind.WAITING:
                 return Line("", event.message)
             case EventKind.LOG:
-                return Line(owner(event.urn), event.message)
+                return Line(owner(event.urn), f"{subject(event.urn)}{event.message}")
             case EventKind.STARTED if event.step and is_managed(event.step) and event.step.op in SYMBOLS:
                 return self._begin(event.step)
             case EventKind.DONE if event.step and event.step.urn in self.started:
@@ -114,7 +114,7 @@ def is_managed(step: Step) -> bool:
 def what(step: Step) -> str:
     """``train``, ``remove the alias``: the step in words."""
     kind = step.type.rsplit(":", 1)[-1]
-    outside = f"{step.op.value} {kind}" if not step.type.startswith(RESOURCES) else step.op.value
+    outside = f"{step.op.value} {kind} {step.name.rpartition('/')[2]}" if not step.type.startswith(RESOURCES) else step.op.value
     make, remove = WORDS.get(kind, (outside, outside))
     match step.op:
         case Op.CREATE | Op.UPDATE | Op.CREATE_REPLACEMENT:
@@ -123,6 +123,14 @@ def what(step: Step) -> str:
             return remove
         case _:
             return step.op.value
+
+
+def subject(urn: str) -> str:
+    """``Deployment delay-api: `` for an object in a cluster, of which an object of the specs has many; '' for anything else."""
+    if "$kubernetes:" not in urn:
+        return ""
+    type_, name = urn.split("::")[-2:]
+    return f"{type_.rpartition(':')[2]} {name.rpartition('/')[2]}: "
 
 
 class Screen(Protocol):

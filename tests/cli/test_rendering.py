@@ -229,6 +229,22 @@ def by_ann(operation: str, count: int) -> dict[str, str]:
     return {"exec.user": "ann", "exec.host": "laptop", "exec.resources": json.dumps({operation: count, "same": 1})}
 
 
+def test_objects_in_a_cluster_are_told_by_their_kind_and_name() -> None:
+    parent = "urn:pulumi:dev::flights::mlx:components:Environment"
+    made = Step(Op.CREATE, f"{parent}$kubernetes:core/v1:ServiceAccount::dev/mlx-run", "kubernetes:core/v1:ServiceAccount", "dev/mlx-run", custom=True)
+    served = "urn:pulumi:dev::flights::mlx:components:Inference$kubernetes:serving.kserve.io/v1beta1:InferenceService::delay-api/delay-api"
+    events = [
+        Event(EventKind.STARTED, step=made, urn=made.urn),
+        Event(EventKind.DONE, step=made, urn=made.urn),
+        Event(EventKind.LOG, urn=served, message="no controller has answered"),
+    ]
+    assert told(events).splitlines() == [
+        "  + Environment/dev          create ServiceAccount mlx-run",
+        "  + Environment/dev          create ServiceAccount mlx-run: done in 1.5 s",
+        "    Inference/delay-api      InferenceService delay-api: no controller has answered",
+    ]
+
+
 def test_what_was_done_several_times_is_told_once() -> None:
     done = ["Environment/dev create Role", "Environment/dev create RoleBinding", "Environment/dev create Role"]
     assert Narrator(done=done).so_far() == "already done: Environment/dev create Role (2), Environment/dev create RoleBinding"
