@@ -4,13 +4,16 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any
 
+import pulumi
 import pytest
 from conftest import Workspace
 from pulumi import log
 from pulumi.provider.experimental.provider import CheckRequest, CheckResponse, CreateRequest, CreateResponse
 from pulumi.runtime import resource as registration
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
 from mlx_engine.embedded.in_process import ProviderLoop
@@ -96,3 +99,26 @@ def test_messages_that_are_not_for_debugging_are_still_told(workspace: Workspace
 def test_a_shortcut_holds_in_its_own_context_only() -> None:
     contextvars.copy_context().run(short_cut)
     assert Declared().frames > 0
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+async def crossing(translate: Any) -> dict[str, Any]:
+    """Properties of every kind, as the SDK sends them to the monitor."""
+    inner = {"text": "a", "number": 1, "share": 0.5, "flag": True, "none": None, "list": [{"deep": [1, "b"]}], "snake_case": {"more_of_it": 1}}
+    later = pulumi.Output.from_input(inner)
+    given = {"plain": inner, "pair": ("a", 1), "colour": Colour.RED, "none": None, "later": later, "mixed": [{"a": later}, 1], "one_two": {"three_four": 1}}
+    return from_struct(await rpc.serialize_properties(given, {}, None, translate))
+
+
+@pytest.mark.parametrize("translate", [None, lambda key: key.upper()])
+def test_properties_cross_to_the_monitor_the_same_by_a_shortcut(translate: Any) -> None:
+    def shortened() -> dict[str, Any]:
+        short_cut()
+        return asyncio.run(crossing(translate))
+
+    at_length = contextvars.copy_context().run(lambda: asyncio.run(crossing(translate)))
+    assert contextvars.copy_context().run(shortened) == at_length
+    assert at_length["PLAIN" if translate else "plain"] != {}
