@@ -11,6 +11,8 @@ PYTHON = $(firstword $(foreach python,python3.11 python3.12 python3,$(shell $(py
 # uv from PATH, else one of our own under build/.
 UV = $(or $(shell command -v uv 2>/dev/null),build/uv/bin/uv)
 BIN = .venv/bin
+# uv is silent, and the first time it has much to fetch.
+TELL = echo "installing the $$(grep -c '==' $(1)) packages of $(1) into .venv: some minutes, the first time"
 COMPILE = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
@@ -64,11 +66,13 @@ clean:  ## remove .venv, .mlx and build; stop what runs first: mlx destroy
 	rm -rf .venv .mlx build
 
 .venv/.local: requirements/local.txt pyproject.toml | .venv/bin/python
+	@$(call TELL,$<)
 	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements/local.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@rm -f .venv/.dev && touch $@
 
 .venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
+	@$(call TELL,$<)
 	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@

@@ -109,8 +109,8 @@ def known(error: Exception) -> int:
 
 def explained(error: Any) -> int:
     """An error that the user can act on; with diagnostics, these come first."""
-    from mlx_engine.host import Interrupted, Locked, Refused, UpdateFailed
-    from mlx_stacks.errors import Blocked, UserError
+    from mlx_engine.host import EngineError, Interrupted, Locked, Refused, UpdateFailed
+    from mlx_stacks.errors import Blocked, UserError, hint_of
 
     if isinstance(error, UserError) and error.diagnostics:
         from mlx_cli.output import problems_text
@@ -121,7 +121,8 @@ def explained(error: Any) -> int:
     if isinstance(error, Interrupted):
         tell("interrupted")
         return INTERRUPTED
-    tell(f"error: {error.args[0] if error.args else error}", hint=error.hint)
+    said = (isinstance(error, UserError) and error.several) or [error.args[0] if error.args else error]
+    tell("\n".join(f"error: {sentence}" for sentence in said), hint=hint_of(error) if isinstance(error, EngineError) else error.hint)
     match error:
         case Refused() | Locked() | Blocked():
             return BLOCKED

@@ -18,6 +18,7 @@ from typer.main import get_command
 from mlx_cli.addressed import About, remember
 from mlx_cli.boundary import UsageError, guarded
 from mlx_cli.hurried import hurried
+from mlx_cli.unread import open_closed
 
 VERBS: dict[str, str] = {
     "init": "Start a workspace: an empty one, or New York's flights.",
@@ -49,6 +50,7 @@ VERBS: dict[str, str] = {
 
 def main() -> NoReturn:
     """The console script ``mlx``."""
+    open_closed()
     with hurried():
         code = run(sys.argv[1:])
     sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from mlx_cli.addressed import About, remember
 from mlx_cli.boundary import UsageError
 from mlx_specs.diagnostics import did_you_mean
 from mlx_specs.environment import KubernetesTarget
-from mlx_stacks.errors import UserError
+from mlx_stacks.errors import UnknownStack, UserError
 from mlx_stacks.workspace import Workspace, open_cluster, open_workspace
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def opened(
     remember(about)
     try:
         workspace = open_cluster(folder, cluster) if cluster else open_workspace(folder, environment, needs_specs=needs_specs)
+    except UnknownStack as error:
+        if environment and environment == os.environ.get("MLX_ENV"):
+            raise UnknownStack(f"{error} (MLX_ENV)", hint=f"{error.hint}; --env NAME overrules the variable MLX_ENV") from error
+        raise
     except UserError as error:
         if output == "json" and error.diagnostics:
             from mlx_cli.output import result_json

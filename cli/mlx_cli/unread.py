@@ -1,4 +1,4 @@
-"""Output that nobody reads any more, as after ``mlx apply | head -1``.
+"""Output that nobody reads any more, as after ``mlx apply | head -1``, or never did, as with ``>&-``.
 
 A verb that only reads may end there: the boundary sees to that. One that changes something goes on quietly, and exits as its work did.
 """
@@ -38,6 +38,17 @@ def goes_nowhere(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def open_closed() -> None:
+    """Python has no stream where the shell closed a descriptor: what is written there goes nowhere, and nothing is read."""
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stderr = sys.stderr or _nowhere("w")
+
+
+def _nowhere(mode: str) -> Any:
+    return os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8")
 
 
 @contextmanager

@@ -198,6 +198,14 @@ class Refused(EngineError):
     """A guard stopped the update before a step, or the stack's protection did."""
 
 
+class Protected(Refused):
+    """A resource would be deleted or replaced that the program, or the state, protects."""
+
+
+class NotInState(EngineError):
+    """No resource, or more than one, has the name that was asked for."""
+
+
 class Stale(EngineError):
     """The state is not the one that was expected: somebody changed it in between."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlx_engine import urns
-from mlx_engine.host import EngineError, Host, Refused
+from mlx_engine.host import Host, NotInState, Protected, Refused
 from mlx_engine.state.checkpoint import serial
 from mlx_engine.state.resource import from_state
 from mlx_engine.values import redacted
@@ -66,7 +66,7 @@ def forget(host: Host, wanted: Sequence[str], *, dependents: bool = False, prote
         raise Refused(f"{_names(chosen)}: needed by {', '.join(needing)}", hint="forget these as well, or name them first")
     kept = [urns.name_of(entry["urn"]) for entry in entries if entry["urn"] in gone and entry.get("protect")]
     if kept and not protected:
-        raise Refused(f"{', '.join(kept)}: protected", hint="unprotect it first")
+        raise Protected(f"{', '.join(kept)}: protected", hint="unprotect it first")
     _edit(host, lambda current: [entry for entry in current if entry["urn"] not in gone])
     return gone[::-1]
 
@@ -79,9 +79,9 @@ def find_entry(entries: Sequence[Entry], wanted: str) -> Entry:
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
-        raise EngineError(f"{wanted!r} is the name of {len(found)} resources: {', '.join(found)}", hint="name the one by its urn")
+        raise NotInState(f"{wanted!r} is the name of {len(found)} resources: {', '.join(found)}", hint="name the one by its urn")
     near = difflib.get_close_matches(wanted, [urns.name_of(entry["urn"]) for entry in entries], 1)
-    raise EngineError(f"no resource {wanted!r} in state", hint=f"did you mean {near[0]!r}?" if near else "list shows what there is")
+    raise NotInState(f"no resource {wanted!r} in state", hint=f"did you mean {near[0]!r}?" if near else "")
 
 
 def _entries(host: Host) -> Sequence[Entry]:

@@ -65,7 +65,7 @@ def _drafts(reading: Reading) -> list[Draft]:
 def _unknown(name: str, drafts: Sequence[Draft]) -> Diagnostic:
     names = sorted(each.name for each in drafts)
     hint = there_are(names) if names else "write one in specs/ with kind: Cluster"
-    return diagnostic(Place(File("specs")), "reference", f"there is no Cluster '{name}'{did_you_mean(name, names)}", hint)
+    return diagnostic(Place(File("specs")), "cluster", f"there is no Cluster '{name}'{did_you_mean(name, names)}", hint)
 
 
 def _typed(each: Draft, workspace: Path) -> LoadedCluster:

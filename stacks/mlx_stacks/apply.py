@@ -8,10 +8,11 @@ from mlx_engine.state.files import files_of
 from mlx_engine.state.lock import holders
 from mlx_features.shared import close_workers
 from mlx_provider.batch_predictions import scores
+from mlx_specs.clusters import STACK_PREFIX
 from mlx_specs.resources import BatchPredictionsOutputs
 from mlx_stacks.bundle import keep_bundle, keep_sources
 from mlx_stacks.changes import RESOURCES, FieldChange, field_changes_of, id_of_urn
-from mlx_stacks.errors import Blocked, StalePlan, UserError
+from mlx_stacks.errors import Blocked, StalePlan, UserError, hint_of
 from mlx_stacks.guard import guard
 from mlx_stacks.inhabited import refuse_inhabited
 from mlx_stacks.last_failures import forget_failures, record_failures
@@ -75,8 +76,7 @@ def apply(
     lock_timeout: float = LOCK_TIMEOUT,
 ) -> Applied:
     """Runs the program again and does exactly what the plan shows; raises ``Blocked`` when the plan is stale."""
-    if (plan.project, plan.environment) != (workspace.project, workspace.name):
-        raise UserError(f"this plan is for {plan.project}/{plan.environment}, not {workspace.project}/{workspace.name}", hint="choose it with --env")
+    refuse_another(workspace, plan)
     host = open_host(workspace, lock_timeout=lock_timeout, message=message)
     requested = dict(plan.requested)
     run = program_of(workspace, requested)
@@ -87,7 +87,7 @@ def apply(
     except Stale as error:
         raise StalePlan(str(error), hint=error.hint) from error
     except Refused as error:
-        raise Blocked(str(error), hint=error.hint) from error
+        raise Blocked(str(error), hint=hint_of(error)) from error
     except UpdateFailed as error:
         record_failures(workspace, error.failures)
         raise
@@ -97,6 +97,16 @@ def apply(
     if workspace.environment.spec.target.type == "kubernetes":
         keep_bundle(workspace)
     return _applied(result, first_secret_note(workspace.stack, salt, _salt(host)))
+
+
+def refuse_another(workspace: Workspace, plan: Plan) -> None:
+    """Raises ``UserError`` for a plan of another workspace, environment or cluster."""
+    if (plan.project, plan.environment) == (workspace.project, workspace.name):
+        return
+    is_cluster, name = plan.environment.startswith(STACK_PREFIX), plan.environment.removeprefix(STACK_PREFIX)
+    there = f"mlx apply PLAN {'--cluster' if is_cluster else '--env'} {name}"
+    hint = f"apply it there: {there}" if plan.project == workspace.project else "make one of this workspace: mlx plan --out plan.json"
+    raise UserError(f"this plan is for {plan.project}/{plan.environment}, not {workspace.project}/{workspace.name}", hint=hint)
 
 
 def first_secret_note(stack: Stack, before: str, after: str) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def look(cluster: Cluster, connected: Connected) -> tuple[FoundAddOn, ...]:
     found = asked(lambda: verify(connected.client(), cluster.spec.add_ons))
     missing = problems(cluster.metadata.name, [one for one in found if one.wanted == "verify"])
     if missing:
-        raise UserError("\n".join(missing))
+        raise UserError("\n".join(missing), several=missing)
     return found
 
 

@@ -2,16 +2,27 @@
 
 from collections.abc import Sequence
 
+from mlx_engine.host import EngineError, NotInState, Protected
 from mlx_specs.diagnostics import Diagnostic
+
+UNPROTECT = "first take protect out of the environment (or the Cluster) while the specs are as they were applied, and mlx apply; then change them"
 
 
 class UserError(Exception):
-    """What the user wrote or asked for is wrong: a message with a hint, or diagnostics with places. Exit 1."""
+    """What the user wrote or asked for is wrong: a message with a hint, or diagnostics with places. Exit 1.
 
-    def __init__(self, message: str, *, hint: str = "", diagnostics: Sequence[Diagnostic] = ()) -> None:
+    ``several`` are the sentences that the message consists of, each with its own hint, where more than one thing is in the way.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", diagnostics: Sequence[Diagnostic] = (), several: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.hint = hint
+        self.several = tuple(several)
         self.diagnostics = tuple(diagnostics)
+
+
+class UnknownStack(UserError):
+    """There is no environment, or no Cluster, of the name that was asked for."""
 
 
 class Blocked(Exception):
@@ -24,3 +35,14 @@ class Blocked(Exception):
 
 class StalePlan(Blocked):
     """Another update changed the state after the plan was made: plan again."""
+
+
+def hint_of(error: EngineError) -> str:
+    """What to do about what the engine says, which speaks of programs and knows no verb of ours."""
+    match error:
+        case Protected():
+            return UNPROTECT
+        case NotInState():
+            return error.hint or "mlx state list shows what there is"
+        case _:
+            return error.hint

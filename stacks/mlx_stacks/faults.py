@@ -18,7 +18,7 @@ from mlx_stacks.changes import id_of_urn
 from mlx_stacks.check import check_workspace
 from mlx_stacks.cluster_cause import Cause
 from mlx_stacks.effects import Effect
-from mlx_stacks.errors import Blocked, UserError
+from mlx_stacks.errors import Blocked, UserError, hint_of
 from mlx_stacks.last_failures import Failure, failures_of, last_failures
 from mlx_stacks.plan import ObjectChange, make_plan
 from mlx_stacks.status import ObjectStatus, Values, recorded_by_object, status
@@ -111,8 +111,10 @@ def _of_the_plan(workspace: Workspace) -> tuple[list[Fault], frozenset[str]]:
         return [_failed(failure) for failure in failures_of(error.failures)], frozenset()
     except Blocked as error:
         return [Fault("", Rank.CHANGED, str(error), error.hint)], frozenset()
-    except (EngineError, UserError) as error:
+    except UserError as error:
         return [Fault("", Rank.FAILED, str(error), error.hint)], frozenset()
+    except EngineError as error:
+        return [Fault("", Rank.FAILED, str(error), hint_of(error))], frozenset()
     working = frozenset(change.id for change in plan.changed if change.effect != Effect.METADATA)
     return [fault for change in plan.changed for fault in _of_change(workspace, change)], working
 

@@ -92,8 +92,8 @@ def why_none(workspace: Workspace, missing: Sequence[str], logs: Sequence[Log]) 
         return f"{' and '.join(missing) or 'nothing'} has no log in environment {workspace.name}", hint
     refused = [log for log in logs if log.refused and log.id in missing]
     if refused:
-        first = refused[0]
-        return f"{first.id}: pod {first.path} has no log that can be read: {first.refused}", "the API server asks the node for it: is the node there?"
+        told = [f"{log.id}: pod {log.path} has no log that can be read: {log.refused}" for log in refused]
+        return "; ".join(told), "the API server asks the node for it: is the node there?"
     statuses = {item.id: item for item in status(workspace)}
     told = [statuses[id] for id in missing if id in statuses]
     first = told[0].id.partition("/")[2] if told else ""

@@ -39,6 +39,18 @@ def _version(verdict: Mapping[str, Any], which: str) -> str:
 def _without_specs(workspace: Workspace, steps: Sequence[Step]) -> tuple[str, ...]:
     if any(not isinstance(node.object, Environment) for node in workspace.graph.objects):
         return ()
-    removed = any(step.op in DELETES for step in steps)
-    meant = "all that was applied is removed" if removed else "nothing to do; write some (mlx schema Dataset shows the fields), or mlx init --template flights"
-    return (f"no specs in specs/ for environment {workspace.name}: {meant}",)
+    if any(step.op in DELETES for step in steps):
+        return (f"no specs in specs/ for environment {workspace.name}: all that was applied is removed",)
+    return (no_specs(workspace.name),)
+
+
+def nothing_there(workspace: Workspace) -> str:
+    """Why an environment has no object, neither declared nor applied."""
+    broken = any(problem.severity == "error" for problem in workspace.warnings)
+    return "nothing is applied yet, and no spec is without problems: mlx validate" if broken else no_specs(workspace.name)
+
+
+def no_specs(environment: str) -> str:
+    """What is said where nothing is declared and nothing was applied."""
+    start = "write some (mlx schema Dataset shows the fields), or look at an example: mlx init NEW-FOLDER --template flights"
+    return f"no specs in specs/ for environment {environment}: nothing to do; {start}"

@@ -92,7 +92,7 @@ def present_release(objects: Mapping[str, Recorded]) -> ReleaseInputs | None:
 def _from_release(workspace: Workspace, objects: Mapping[str, Recorded], state: str) -> Source:
     applied, home = present_release(objects), workspace.layout.home
     if applied is None:
-        return Source(workspace.name, home, state)
+        return Source(workspace.name, home, state, notes=(_nothing_released(workspace),))
     fetch_release(workspace.root, workspace.environment, applied.digest)
     release, folder = read_release(workspace.root, home, applied.digest), workspace.root / layout.release(home, applied.digest)
     for name, pin in release.pins.models.items():
@@ -100,6 +100,11 @@ def _from_release(workspace: Workspace, objects: Mapping[str, Recorded], state: 
     own = (RELEASE_FILE, MANIFEST)
     parts = {name: path for path in sorted(folder.rglob("*")) if path.is_file() and (name := path.relative_to(folder).as_posix()) not in own}
     return Source(workspace.name, home, state, release, parts)
+
+
+def _nothing_released(workspace: Workspace) -> str:
+    source, name = workspace.environment.spec.promoted_from, workspace.name
+    return f"it is pinned, and runs no release yet: mlx promote {'' if source else '--from ENVIRONMENT '}--to {name}, then mlx apply --env {name}"
 
 
 class _Followed:

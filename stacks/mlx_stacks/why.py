@@ -57,7 +57,7 @@ class Why:
 def why(workspace: Workspace, id: str) -> Why:
     """The answer for one object, by its id; it may be one that is in state only."""
     found = find_faults(workspace)
-    below = list(_below(workspace, id))
+    below = list(_below(workspace, id, found))
     faults = sorted((fault for fault in found.faults if fault.object in ("", *below)), key=lambda fault: _nearness(fault, below))
     faults = [fault if fault.object else _as_of(id, fault) for fault in faults]
     cause = faults[0] if faults else None
@@ -65,12 +65,18 @@ def why(workspace: Workspace, id: str) -> Why:
     return Why(id, workspace.name, tree, cause, tuple(faults[1:]), tuple(_lineage(found.recorded, below, found.statuses)))
 
 
-def _below(workspace: Workspace, id: str) -> Iterator[str]:
+def _references(workspace: Workspace, id: str, found: Found) -> list[str]:
+    """What an object depends on; not what a release has no need of, such as the pipeline of a model that is not trained here."""
+    node = workspace.graph.get(id)
+    named = [one for one in (node.references if node else ()) if not one.startswith("Environment/")]
+    return [one for one in named if workspace.released is None or workspace.graph.get(one) or one in found.statuses]
+
+
+def _below(workspace: Workspace, id: str, found: Found) -> Iterator[str]:
     """The object and all that it depends on: what comes first in the graph's order comes first here."""
     wanted, todo = {id}, [id]
     while todo:
-        node = workspace.graph.get(todo.pop())
-        new = {reference for reference in (node.references if node else ()) if not reference.startswith("Environment/")} - wanted
+        new = set(_references(workspace, todo.pop(), found)) - wanted
         wanted |= new
         todo += new
     known = [node.id for node in workspace.graph.objects if node.id in wanted]
@@ -96,9 +102,7 @@ def _branch(workspace: Workspace, id: str, found: Found, cause: Fault | None, to
     if id in told:
         return Branch(id, item.status, "", first is None, is_cause, told_above=True)
     told.add(id)
-    node = workspace.graph.get(id)
-    references = [one for one in (node.references if node else ()) if not one.startswith("Environment/")]
-    children = tuple(_branch(workspace, one, found, cause, told) for one in references)
+    children = tuple(_branch(workspace, one, found, cause, told) for one in _references(workspace, id, found))
     made = Cause.read(item.fields)
     chain = _chain(made.chain, is_cause=is_cause) if made else ()
     return Branch(id, item.status, item.detail, first is None, is_cause and not chain, (*chain, *children))

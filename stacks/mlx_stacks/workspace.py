@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -22,11 +23,15 @@ from mlx_specs.load import drafted
 from mlx_specs.resources import digest
 from mlx_specs.state import FILE_BACKEND, State
 from mlx_stacks.check import check_workspace
-from mlx_stacks.errors import UserError
+from mlx_stacks.errors import UnknownStack, UserError
 from mlx_stacks.pinned import Released, pinned
 
 PROJECT_NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,100}")
 """What Pulumi takes as a project's name; it becomes a folder of the state."""
+
+
+ABSENT = ("environment", "cluster")
+"""Codes of what is wrong with the name of the stack, and not with a file."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ def open_workspace(start: Path, environment: str | None = None, *, needs_specs: 
     loaded, problems = check_workspace(root, environment)
     errors = [item for item in problems if item.severity == "error"]
     if errors or loaded.graph is None:
-        raise UserError(_count(len(errors)), diagnostics=problems)
+        raise _refusal(errors, problems)
     warnings = tuple(item for item in problems if item.severity != "error")
     if loaded.environment.spec.models != "pinned":
         return Workspace(root, _project(root), loaded.environment, loaded.graph, warnings)
@@ -102,7 +107,7 @@ def open_cluster(start: Path, name: str) -> Workspace:
     root = _root(start)
     loaded = load_cluster(root, name)
     if loaded.node is None:
-        raise UserError(_count(len(loaded.diagnostics)), diagnostics=loaded.diagnostics)
+        raise _refusal(loaded.diagnostics, loaded.diagnostics)
     cluster = cast("Cluster", loaded.node.object)
     return Workspace(root, _project(root), _stack_of(cluster), loaded.graph, loaded.diagnostics, cluster=cluster)
 
@@ -125,7 +130,7 @@ def _root(start: Path) -> Path:
 def _as_it_is(root: Path, name: str | None) -> Workspace:
     draught = drafted(root, name)
     if not draught.chosen.exists:
-        raise UserError(_count(len(draught.diagnostics)), diagnostics=draught.diagnostics)
+        raise _refusal(draught.diagnostics, draught.diagnostics)
     environment = draught.chosen.object
     if environment.spec.models != "pinned":
         return Workspace(root, _project(root), environment, draught.graph, draught.diagnostics)
@@ -174,6 +179,12 @@ def _embedded(workspace: Workspace, options: Options) -> Host:
 
     ours: dict[str, ProviderFactory] = {} if _wants_pulumis(workspace) else {KUBERNETES: KubernetesProvider}
     return embedded_host(workspace.stack, options, {PACKAGE: lambda log: MlxProvider(workspace.root, log), **ours})
+
+
+def _refusal(errors: Sequence[Diagnostic], told: Sequence[Diagnostic]) -> UserError:
+    """All that is told of the specs; where what was asked for is not there, that alone, which stands in no file."""
+    absent = next((item for item in errors if item.code in ABSENT), None)
+    return UnknownStack(absent.message, hint=absent.hint) if absent else UserError(_count(len(errors)), diagnostics=told)
 
 
 def _count(problems: int) -> str:

@@ -93,6 +93,12 @@ def test_before_the_first_release_endpoints_wait_and_models_are_not_released(wor
     assert not (workspace.root / ".mlx/staging/models").exists()
 
 
+def test_from_a_pinned_environment_without_a_release_nothing_is_promoted_and_what_fills_it_is_told(workspace: UserWorkspace) -> None:
+    said = workspace.mlx("promote", "--to", "prod", "--yes", code=1)
+    hint = "it is pinned, and runs no release yet: mlx promote --to staging, then mlx apply --env staging"
+    assert said.err == f"error: staging has no model that could be promoted\n  hint: {hint}\n"
+
+
 def test_a_promotion_shows_the_difference_and_copies_the_same_bytes(workspace: UserWorkspace, first: dict[str, Any]) -> None:
     said = promote(workspace, "staging")
     assert said.err.splitlines()[0].startswith("Promote local to staging: release ")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlx_cli.boundary import StoppedHalfway, UsageError, guarded
-from mlx_engine.host import EngineError, Interrupted, Locked, Refused, Result, UpdateFailed
+from mlx_engine.host import EngineError, Interrupted, Locked, Protected, Refused, Result, UpdateFailed
 from mlx_stacks.errors import Blocked, UserError
 
 URN = "urn:pulumi:local::p::mlx:components:Dataset$mlx:index:PreparedDataset::"
@@ -31,6 +31,13 @@ CASES = {
     ),
     "locked": (Locked("somebody else is at it", hint="wait"), 3, "error: somebody else is at it\n  hint: wait\n"),
     "refused": (Refused("not in the plan", hint="plan again"), 3, "error: not in the plan\n  hint: plan again\n"),
+    "protected": (
+        Protected("data would be deleted, and is protected", hint="remove protect in the program first, and apply that"),
+        3,
+        "error: data would be deleted, and is protected\n"
+        "  hint: first take protect out of the environment (or the Cluster) while the specs are as they were applied, and mlx apply; then change them\n",
+    ),
+    "several": (UserError("one\n  hint: a\ntwo", several=("one\n  hint: a", "two")), 1, "error: one\n  hint: a\nerror: two\n"),
     "blocked": (Blocked("protected", hint="two\nlines"), 3, "error: protected\n  hint: two\n  hint: lines\n"),
     "interrupted": (Interrupted("interrupted after 1 step", hint="run it again"), 130, "interrupted\n"),
     "halfway": (StoppedHalfway("interrupted: nothing was finished", hint="go on"), 130, "interrupted: nothing was finished\n  hint: go on\n"),

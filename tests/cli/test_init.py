@@ -34,11 +34,18 @@ def test_the_folder_of_c_is_the_one_that_it_is_made_in(mlx, tmp_path: Path, befo
     assert (made["workspace"], (tmp_path / "new" / "Pulumi.yaml").is_file()) == (str(tmp_path / "new"), True)
 
 
+def test_a_folder_with_spaces_is_quoted_in_the_next_step(mlx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = mlx("init", "we ird näme", "--template", "flights")
+    assert outcome.out.splitlines()[-1] == "Next: cd 'we ird näme' && mlx plan, then mlx apply"
+
+
 def test_nothing_is_overwritten(mlx, workspace: Path) -> None:
     before = {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()}
     outcome = mlx("init", workspace, "--template", "flights")
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err.startswith(f"error: {workspace} already has .gitignore, Pulumi.yaml, specs/schema/ReleaseLock.json, ")
+    assert outcome.err.endswith("\n  hint: choose another folder: mlx init NEW-FOLDER --template flights\n")
     assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
 
 

@@ -34,8 +34,10 @@ def test_specs_with_errors_are_the_json_result_as_validate_has_them(arguments: t
 def test_without_specs_plan_and_apply_say_so(mlx, workspace: Path) -> None:
     said = (
         "No changes.\n  note  no specs in specs/ for environment local: nothing to do; "
-        "write some (mlx schema Dataset shows the fields), or mlx init --template flights\n"
+        "write some (mlx schema Dataset shows the fields), or look at an example: mlx init NEW-FOLDER --template flights\n"
     )
     for verb in (("plan",), ("apply", "--yes")):
         outcome = mlx(*verb, "-C", workspace)
         assert (outcome.code, outcome.out) == (0, said)
+    assert mlx("status", "-C", workspace).out == said.partition("note  ")[2]
+    assert mlx("refresh", "-C", workspace).out == "Nothing is applied yet: mlx apply\n"

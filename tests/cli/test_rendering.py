@@ -11,6 +11,7 @@ from mlx_cli.checks import Check
 from mlx_cli.failures import sentences
 from mlx_cli.output import PLAIN, Paint, columns, duration, short, shown, shown_change
 from mlx_cli.progress import Narrator, PlainScreen, Progress
+from mlx_cli.render.features import age_text
 from mlx_cli.render.outcome import render_applied, render_checks, render_destroyed, render_drift, render_history, render_removal, render_status
 from mlx_cli.render.plan import render_plan
 from mlx_engine.host import Event, EventKind, Interrupted, Op, Result, Step, Update
@@ -211,7 +212,7 @@ def test_a_status_reads_as_recorded(golden: Golden) -> None:
         ObjectStatus("Inference/delay-api", "WaitingForModel(delay@champion)", "http://127.0.0.1:8080"),
         ObjectStatus("Monitor/delay-watch", "Declared", "monitors come later"),
     ]
-    golden("status.txt", render_status(objects) + "\n" + render_status([]) + "\n")
+    golden("status.txt", render_status(objects) + "\n")
 
 
 def test_a_history_reads_as_recorded(golden: Golden) -> None:
@@ -259,7 +260,7 @@ def test_digests_are_short_and_a_path_still_leads_to_its_file() -> None:
 def test_drift_reads_as_recorded(golden: Golden) -> None:
     moved = (FieldChange("current.version", "2", "1"), FieldChange("passed", True, False))
     drifted = [Drifted("Inference/delay-api", True, (), "Stopped", "the server is not running"), Drifted("Model/delay", False, moved)]
-    golden("drift.txt", "\n\n".join(map(render_drift, (drifted, drifted[:1], []))) + "\n")
+    golden("drift.txt", "\n\n".join([*map(render_drift, (drifted, drifted[:1], [])), render_drift([], applied=False)]) + "\n")
 
 
 def test_checks_read_as_recorded(golden: Golden) -> None:
@@ -290,3 +291,10 @@ def test_an_error_of_the_disk_is_told_without_its_number() -> None:
     assert sentences({urn("Dataset", "PreparedDataset", "flights"): "[Errno 13] Permission denied: '/w/.mlx/local'"}) == [
         "Dataset/flights: /w/.mlx/local: Permission denied (mlx doctor looks at what is in the way)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, ""), (12, "12 s"), (12_000, "3 h 20 min"), (7_948_800, "92 d"), (-7_948_800, "92 d ahead"), (-12_000, "3 h 20 min ahead")]
+)
+def test_an_age_is_told_in_the_same_units_before_and_after_the_moment(seconds: float | None, text: str) -> None:
+    assert age_text(seconds) == text

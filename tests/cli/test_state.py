@@ -54,6 +54,11 @@ def test_one_is_shown_as_state_has_it(mlx, applied: Path, urn: str) -> None:
     assert (shown["resource"]["urn"], shown["resource"]["outputs"]["name"]) == (urn, "tumours")
 
 
+def test_a_resource_that_is_not_there_is_told_with_the_verb_that_lists_them(mlx, applied: Path) -> None:
+    outcome = mlx("state", "show", "nope", "-C", applied)
+    assert (outcome.code, outcome.out, outcome.err) == (1, "", "error: no resource 'nope' in state\n  hint: mlx state list shows what there is\n")
+
+
 def test_the_state_of_a_cluster_is_named_by_the_cluster(mlx, applied: Path) -> None:
     """A Cluster is a stack of its own: one that was never applied has no state, before and after the verb."""
     (applied / "specs/cluster.yaml").write_text("apiVersion: mlx/v1\nkind: Cluster\nmetadata: {name: main}\nspec: {provider: existing, context: ours}\n")

@@ -43,3 +43,11 @@ def test_a_failure_that_nobody_reads_has_its_exit_code(dataset: Path) -> None:
 @pytest.mark.parametrize("verb", ["plan", "status", "history", "validate"])
 def test_a_verb_that_only_reads_ends_quietly(verb: str, dataset: Path) -> None:
     assert unread(dataset, verb) == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_a_descriptor_that_the_shell_closed_is_one_that_nobody_reads(closed: str, dataset: Path) -> None:
+    verbs = "status history plan validate"
+    line = f'for verb in {verbs}; do "{sys.executable}" -m mlx_cli "$verb" {closed} || exit; done; "{sys.executable}" -m mlx_cli apply --yes {closed}'
+    done = subprocess.run(["sh", "-c", line], cwd=dataset, capture_output=True, text=True, check=False)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "Error" in line or "ignored" in line]) == (0, [])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mlx_cli.boundary import UsageError
+from mlx_cli.commands.apply import confirm
 from mlx_cli.main import VERBS
 
 ARGUMENTS: dict[str, list[str]] = {
@@ -63,7 +65,7 @@ def test_an_object_that_does_not_exist_is_named_with_those_that_do(verb: str, ml
     assert "Inference/tumour-api" in outcome.err
 
 
-LOOK_OR_RESCUE = {"export", "state", "features", "status", "history", "logs", "predict", "why", "profile", "ui", "rollback", "cancel", "destroy"}
+LOOK_OR_RESCUE = {"promote", "export", "state", "features", "status", "history", "logs", "predict", "why", "profile", "ui", "rollback", "cancel", "destroy"}
 """They work in the middle of an edit, whatever the specs say."""
 
 
@@ -109,7 +111,7 @@ def test_a_folder_that_is_not_there_is_named(mlx, tmp_path: Path) -> None:
 def test_without_a_terminal_a_change_needs_yes(mlx, tiny: Path) -> None:
     outcome = mlx("apply", "-C", tiny)
     assert outcome.code == 1
-    assert outcome.err.endswith("error: this changes things and there is no terminal to ask on\n  hint: look at mlx plan, then say --yes\n")
+    assert outcome.err.endswith("error: there is no terminal to ask on: Apply these changes?\n  hint: the same command with --yes does it\n")
 
 
 @pytest.mark.parametrize("verb", ["plan", "status", "history"])
@@ -134,10 +136,39 @@ def test_cancel_asks_before_it_takes_somebodys_lock(mlx, tiny: Path) -> None:
     assert mlx("cancel", "-C", tiny, "--yes").out == f"removed the lock of {holder}\n"
 
 
+def test_an_environment_or_a_cluster_that_does_not_exist_is_the_only_error_and_where_its_name_comes_from_is_told(
+    mlx, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for verb in ("plan", "status"):
+        outcome = mlx(verb, "-C", tiny, "--env", "nope")
+        assert (outcome.code, outcome.out, outcome.err) == (1, "", "error: unknown environment 'nope'\n  hint: there is only local\n")
+        outcome = mlx(verb, "-C", tiny, "--cluster", "nope")
+        assert (outcome.code, outcome.out, outcome.err) == (1, "", "error: there is no Cluster 'nope'\n  hint: write one in specs/ with kind: Cluster\n")
+    monkeypatch.setenv("MLX_ENV", "nope")
+    outcome = mlx("plan", "-C", tiny)
+    told = "error: unknown environment 'nope' (MLX_ENV)\n  hint: there is only local; --env NAME overrules the variable MLX_ENV\n"
+    assert (outcome.code, outcome.out, outcome.err) == (1, "", told)
+
+
+def test_a_saved_plan_of_another_environment_is_refused_even_where_it_changes_nothing(mlx, workspace: Path) -> None:
+    local = (workspace / "stacks/local.yaml").read_text()
+    (workspace / "stacks/dev.yaml").write_text(local.replace("name: local", "name: dev"))
+    assert mlx("plan", "-C", workspace, "--env", "local", "--out", workspace / "plan.json").code == 0
+    outcome = mlx("apply", workspace / "plan.json", "-C", workspace, "--env", "dev")
+    told = f"error: {workspace / 'plan.json'}: this plan is for work/local, not work/dev\n  hint: apply it there: mlx apply PLAN --env local\n"
+    assert (outcome.code, outcome.out, outcome.err) == (1, "", told)
+
+
+def test_a_promotion_without_a_terminal_suggests_the_same_command_with_yes() -> None:
+    with pytest.raises(UsageError, match=r"^there is no terminal to ask on: Promote these to staging\?$") as refused:
+        confirm("Promote these to staging?", yes=False)
+    assert refused.value.hint == "the same command with --yes does it"
+
+
 def test_a_saved_plan_that_is_none_is_refused(mlx, tiny: Path) -> None:
     (tiny / "plan.json").write_text("{}")
     outcome = mlx("apply", tiny / "plan.json", "-C", tiny)
-    assert (outcome.code, outcome.err) == (1, "error: this is not a plan\n  hint: make one: mlx plan --out plan.json\n")
+    assert (outcome.code, outcome.err) == (1, f"error: {tiny / 'plan.json'}: this is not a plan\n  hint: make one: mlx plan --out plan.json\n")
 
 
 def test_an_endpoint_that_does_not_run_is_told_with_its_status(mlx, tiny: Path) -> None:

@@ -49,7 +49,10 @@ def test_without_specs_the_plan_is_empty_and_says_why_or_removes_what_there_is(t
     text = specs.read_text()
     specs.unlink()
     plan = make_plan(open_workspace(tiny), unheard)
-    nothing = "no specs in specs/ for environment local: nothing to do; write some (mlx schema Dataset shows the fields), or mlx init --template flights"
+    nothing = (
+        "no specs in specs/ for environment local: nothing to do; "
+        "write some (mlx schema Dataset shows the fields), or look at an example: mlx init NEW-FOLDER --template flights"
+    )
     assert (plan.objects, plan.notes) == ((), (nothing,))
     specs.write_text(text)
     apply(open_workspace(tiny), make_plan(open_workspace(tiny), unheard), unheard)

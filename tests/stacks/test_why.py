@@ -1,5 +1,6 @@
 """`why` of data: a dataset and one that reads it, prepared by a real apply, then each thing that goes wrong with them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mlx_engine.host import Event, UpdateFailed
 from mlx_engine.state.files import files_of
 from mlx_engine.state.lock import locked
+from mlx_specs.graph import make_graph
 from mlx_stacks.apply import apply, destroy
 from mlx_stacks.faults import Rank
 from mlx_stacks.plan import make_plan
@@ -178,6 +180,21 @@ def test_what_was_never_released_to_a_pinned_environment_is_the_cause_of_its_wai
     assert (told.object, told.rank) == ("Model/m", Rank.CHANGED)
     assert told.reason.startswith("not released: ")
     assert told.fix == "mlx promote --from local --to staging releases it here"
+
+
+def test_what_a_release_does_not_hold_is_no_part_of_a_pinned_environments_tree(two: Path) -> None:
+    """A released model is not trained where it is released, so that its pipeline and its data are neither declared nor applied there."""
+    (two / "stacks" / "staging.yaml").write_text(
+        "apiVersion: mlx/v1\nkind: Environment\nmetadata: {name: staging}\nspec: {models: pinned, promotedFrom: local}\n"
+    )
+    (two / "specs" / "model.yaml").write_text(MODEL)
+    pinned = open_workspace(two, "staging", needs_specs=False)
+    assert pinned.released is not None
+    released = replace(
+        pinned, released=replace(pinned.released, unreleased=()), graph=make_graph([node for node in open_workspace(two).graph.objects if node.id == "Model/m"])
+    )
+    tree = why(released, "Model/m").tree
+    assert (tree.id, tree.children) == ("Model/m", ())
 
 
 def test_asking_writes_nothing(applied: Path) -> None:

@@ -46,16 +46,22 @@ def command(
         return plan_and_ask(workspace, yes=yes)
 
     if saved:
-        return carry_out(workspace, read_plan(saved), None, message=message, lock_timeout=lock_timeout, output=output)
+        return carry_out(workspace, read_plan(saved, workspace), None, message=message, lock_timeout=lock_timeout, output=output)
     return carry_out(workspace, ask(), ask, message=message, lock_timeout=lock_timeout, output=output)
 
 
-def read_plan(path: Path) -> Plan:
-    """A saved plan."""
+def read_plan(path: Path, workspace: Workspace) -> Plan:
+    """A saved plan, of this stack."""
+    from mlx_stacks.apply import refuse_another
+    from mlx_stacks.errors import UserError
     from mlx_stacks.plan import Plan
 
     try:
-        return Plan.from_json(path.read_text(encoding="utf-8"))
+        plan = Plan.from_json(path.read_text(encoding="utf-8"))
+        refuse_another(workspace, plan)
+        return plan
+    except UserError as error:
+        raise UserError(f"{path}: {error}", hint=error.hint) from error
     except OSError as error:
         raise UsageError(f"cannot read the plan {path}: {error.strerror}", hint="make one: mlx plan --out plan.json") from error
     except UnicodeDecodeError as error:
@@ -85,7 +91,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("this changes things and there is no terminal to ask on", hint="look at mlx plan, then say --yes")
+        raise UsageError(f"there is no terminal to ask on: {question}", hint="the same command with --yes does it")
     typer.confirm(question, abort=True, err=True)
 
 

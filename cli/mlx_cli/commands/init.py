@@ -1,6 +1,7 @@
 """``mlx init``: the files of a new workspace; never overwrites one."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, assert_never
@@ -27,7 +28,7 @@ def command(
     folder = base / folder
     project = name or project_name(folder.resolve().name)
     files = files_of(template, project)
-    write(files, folder)
+    write(files, folder, template)
     if output == "json":
         result_json({"workspace": str(folder.resolve()), "name": project, "files": sorted(files)})
     else:
@@ -53,11 +54,11 @@ def files_of(template: Template, name: str) -> Mapping[str, str]:
             assert_never(other)
 
 
-def write(files: Mapping[str, str], folder: Path) -> None:
+def write(files: Mapping[str, str], folder: Path, template: Template) -> None:
     """Writes all files, or none where one of them exists."""
     there = [path for path in sorted(files) if (folder / path).exists()]
     if there:
-        raise UsageError(f"{folder.resolve()} already has {', '.join(there)}", hint="choose another folder: mlx init NEW-FOLDER")
+        raise UsageError(f"{folder.resolve()} already has {', '.join(there)}", hint=f"choose another folder: mlx init NEW-FOLDER --template {template}")
     try:
         for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
 
 def next_step(template: Template, folder: Path) -> str:
     """What to type now."""
-    go = "" if folder == Path() else f"cd {folder} && "
+    go = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
     match template:
         case "empty":
             return f"Next: write specs/*.yaml (mlx schema Dataset shows the fields), then {go}mlx plan"

@@ -75,7 +75,7 @@ def ids_of(workspace: Workspace, names: Sequence[str]) -> list[str]:
 
 
 def show(workspace: Workspace, ids: Sequence[str], last: int, since: datetime | None, output: str, *, asked: bool) -> None:
-    """What is there now. A log that was asked for by name and is not there is an error."""
+    """What is there now. A log that was asked for by name and is not there is an error, told after those that are."""
     from mlx_cli.output import note, result_json
     from mlx_stacks.errors import UserError
     from mlx_stacks.logs import read_logs, why_none
@@ -83,17 +83,18 @@ def show(workspace: Workspace, ids: Sequence[str], last: int, since: datetime | 
     logs = read_logs(workspace, ids, last, since)
     there = [log for log in logs if not log.refused]
     missing = [id for id in ids if id not in {log.id for log in there}]
-    if not there or (asked and missing):
-        reason, hint = why_none(workspace, missing, logs)
-        raise UserError(reason, hint=hint)
+    wanted = missing if asked or not there else []
     for log in logs:
-        if log.refused:
+        if log.refused and log.id not in wanted:
             note(f"{log.id}: {log.path} has no log: {log.refused}")
     found = [{"id": log.id, "path": log.path, "lines": list(log.lines)} for log in there]
-    if output == "json":
+    if found and output == "json":
         result_json({**found[0], "logs": found})
-    else:
+    elif found:
         show_lines(found)
+    if wanted or not there:
+        reason, hint = why_none(workspace, wanted, logs)
+        raise UserError(reason, hint=hint)
 
 
 def show_lines(found: Sequence[dict[str, Any]]) -> None:

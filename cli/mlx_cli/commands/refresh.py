@@ -27,12 +27,14 @@ def command(
     from mlx_cli.progress import quiet
     from mlx_cli.render.outcome import render_drift
     from mlx_cli.session import opened
+    from mlx_engine.state_edits import list_resources
     from mlx_stacks.apply import refresh
+    from mlx_stacks.workspace import open_host
 
     workspace = opened(folder, env, cluster=cluster, output=output)
     drifted = refresh(workspace, quiet, preview_only=preview)
     if output == "json":
         answer_json({"environment": workspace.name, "drift": [asdict(item) for item in drifted]})
     else:
-        answer(render_drift(drifted))
+        answer(render_drift(drifted, applied=bool(drifted or list_resources(open_host(workspace)))))
     return DRIFT if drifted else DONE

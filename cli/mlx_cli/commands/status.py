@@ -13,6 +13,7 @@ def command(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, o
     from mlx_cli.render.outcome import render_status
     from mlx_cli.session import opened
     from mlx_stacks.apply import lock_holders
+    from mlx_stacks.notes import nothing_there
     from mlx_stacks.status import status
 
     workspace = opened(folder, env, cluster=cluster, needs_specs=False)
@@ -24,5 +25,5 @@ def command(folder: Folder = HERE, env: Env = None, cluster: OfCluster = None, o
     else:
         for line in running:
             note(f"{line}: what follows may change at any moment\n")
-        answer(render_status(objects, paint_for(sys.stdout)))
+        answer(render_status(objects, paint_for(sys.stdout)) if objects else nothing_there(workspace))
     return 0

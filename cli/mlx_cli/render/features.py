@@ -84,11 +84,13 @@ def materialized_text(done: OnlineFeaturesOutputs) -> str:
 
 
 def age_text(seconds: float | None) -> str:
-    """``2 d``, ``3 h 20 min``, ``12 s``"""
+    """``2 d``, ``3 h 20 min``, ``12 s``; ``2 d ahead`` of what is newer than the moment."""
     if seconds is None:
         return ""
+    if seconds < 0:
+        return f"{age_text(-seconds)} ahead"
     if seconds < 3600:
-        return duration(seconds) if seconds >= 0 else f"{duration(-seconds)} ahead"
+        return duration(seconds)
     if seconds < 2 * DAY:
         return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60} min"
     return f"{seconds / DAY:.0f} d"

@@ -101,8 +101,6 @@ def render_destroyed(result: Result) -> str:
 
 def render_status(objects: Sequence[ObjectStatus], paint: Paint = PLAIN) -> str:
     """One row an object: what it is, whether it is well, and where it is."""
-    if not objects:
-        return "Nothing is applied yet: mlx apply"
     lines = columns([(item.id, item.status, short(item.detail)) for item in objects], header=("OBJECT", "STATUS", "DETAIL")).splitlines()
     return "\n".join([paint(lines[0], "dim"), *(with_colour(line, item.status, paint) for line, item in zip(lines[1:], objects, strict=True))])
 
@@ -153,8 +151,10 @@ def changed(update: Update) -> str:
     return ", ".join(f"{total} {word}" for word, ops in words.items() if (total := sum(counted.get(op, 0) for op in ops))) or "nothing"
 
 
-def render_drift(drifted: Sequence[Drifted]) -> str:
-    """One row for each thing that is not as it was applied."""
+def render_drift(drifted: Sequence[Drifted], *, applied: bool = True) -> str:
+    """One row for each thing that is not as it was applied; ``applied`` is whether anything was."""
+    if not applied:
+        return "Nothing is applied yet: mlx apply"
     if not drifted:
         return "No drift: everything is as it was applied."
     rows = [row for item in drifted for row in drift_rows(item)]

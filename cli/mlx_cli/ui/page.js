@@ -45,7 +45,7 @@ function cut(text, most) {
 }
 
 function graph({ nodes, edges, width, height, box: [w, h] }) {
-  if (!nodes.length) return [make("p", { class: "card" }, "No specs yet: mlx init --template flights makes some.")];
+  if (!nodes.length) return [make("p", { class: "card" }, "No specs yet: write some in specs/, or look at an example: mlx init NEW-FOLDER --template flights.")];
   const places = new Map(nodes.map((node) => [node.id, node]));
   const lines = edges.map(([from, to]) => {
     const [a, b] = [places.get(from), places.get(to)];

@@ -19,7 +19,7 @@ from mlx_engine.embedded.operations import Operations
 from mlx_engine.embedded.packages import Packages
 from mlx_engine.embedded.planner import Planner
 from mlx_engine.embedded.plugin import ProviderError
-from mlx_engine.host import EngineError, Event, EventKind, Guard, OnEvent, Op, Refused, Stack, Step
+from mlx_engine.host import EngineError, Event, EventKind, Guard, OnEvent, Op, Protected, Stack, Step
 from mlx_engine.state.resource import Resource
 from mlx_engine.values import Values, make_secret
 
@@ -247,7 +247,7 @@ class Deployment:
     def _refuse_protected(self, condemned: Sequence[Resource]) -> None:
         protected = [old.name for old in condemned if old.protect and not old.delete]
         if protected:
-            refusal = Refused(f"{', '.join(protected)} would be deleted, and is protected", hint="remove protect in the program first, and apply that")
+            refusal = Protected(f"{', '.join(protected)} would be deleted, and is protected", hint="remove protect in the program first, and apply that")
             self.stop(refusal)
             raise refusal
 

@@ -15,7 +15,7 @@ from mlx_engine.embedded.goal import Goal
 from mlx_engine.embedded.journal import Journal
 from mlx_engine.embedded.packages import Packages
 from mlx_engine.embedded.plugin import NO_DIFFERENCE, Difference, ProviderError, with_replace_paths, with_secret_outputs
-from mlx_engine.host import UNKNOWN, EngineError, Op, Refused, Stack
+from mlx_engine.host import UNKNOWN, EngineError, Op, Protected, Refused, Stack
 from mlx_engine.state.resource import Resource
 from mlx_engine.values import Values, differing_paths
 
@@ -134,7 +134,7 @@ class Planner:
     def _plan_replacement(self, goal: Goal, old: Resource, new: Resource, difference: Difference) -> list[Action]:
         why = ", ".join(difference.replaces) or "its state"
         if old.protect and new.protect:
-            raise Refused(f"{old.name} is protected, and {why} would replace it", hint="remove protect from it in the program first, and apply that")
+            raise Protected(f"{old.name} is protected, and {why} would replace it", hint="remove protect from it in the program first, and apply that")
         if new.import_id:
             hint = "give it the inputs of the imported object, or remove import from the program to have it replaced"
             raise Refused(f"{old.name} was imported, and {why} would replace it", hint=hint)
@@ -161,7 +161,7 @@ class Planner:
             if difference is None or old.urn in self.recreate:
                 continue
             if old.protect:
-                raise Refused(f"{old.name} is protected, and replacing {root.name} would replace it", hint="remove protect from it first")
+                raise Protected(f"{old.name} is protected, and replacing {root.name} would replace it", hint="remove protect from it first")
             gone.add(old.urn)
             self.recreate[old.urn] = difference.replaces
             found.append(Action(Op.DELETE_REPLACED, old, delete_first=True))
