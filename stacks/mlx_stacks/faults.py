@@ -181,10 +181,7 @@ def _of_updates(workspace: Workspace, exported: Mapping[str, Any]) -> Iterator[F
 def _still_open(failure: Failure, statuses: Mapping[str, ObjectStatus], changing: frozenset[str]) -> bool:
     """What is well and would be left as it is was made good, or its change was taken back."""
     item = statuses.get(failure.id)
-    return item is not None and (failure.id in changing or item.status.partition("(")[0] not in WELL)
-
-
-WELL = ("Ready", "Done", "Prepared", "Applied", "Preparing", "Running", "Scheduled", "Idle")
+    return item is not None and (failure.id in changing or not item.is_well)
 
 
 def _failed(failure: Failure) -> Fault:
@@ -239,7 +236,7 @@ def _of_status(workspace: Workspace, item: ObjectStatus) -> Iterator[Fault]:
         yield Fault(item.id, Rank.FAILED if word in ("Failed", "TrainingFailed") else Rank.BROKEN, found.root, found.hint)
         return
     match word:
-        case _ if word in WELL:
+        case _ if item.is_well:
             return
         case "NotReleased":  # what is not released is told with its reason, from the release
             return

@@ -1,13 +1,14 @@
 """What the last update failed at, object by object: state and history tell that it failed, this tells at what. Gone with the next that succeeds."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from mlx_specs import layout
 from mlx_stacks.changes import id_of_urn
+from mlx_stacks.object_status import ObjectStatus
 from mlx_stacks.workspace import Workspace
 
 HINT = "\n  hint: "
@@ -53,6 +54,17 @@ def last_failures(workspace: Workspace) -> tuple[Failure, ...]:
         return failures_of(found["failures"], found["at"])
     except (FileNotFoundError, ValueError, KeyError):  # the file of a kill in the middle of writing tells nothing
         return ()
+
+
+def with_last_failures(workspace: Workspace, known: Sequence[ObjectStatus]) -> tuple[ObjectStatus, ...]:
+    """What is well goes on as it was applied before: that the last update failed at it, its own status does not tell."""
+    failed = {failure.id for failure in last_failures(workspace)}
+    return tuple(_told(item) if item.id in failed and item.is_well else item for item in known)
+
+
+def _told(item: ObjectStatus) -> ObjectStatus:
+    failed = f"the last apply failed at it: mlx why {item.id}"
+    return replace(item, detail=f"{item.detail}; {failed}" if item.detail else failed)
 
 
 def _failure(urn: str, message: str, at: str) -> Failure:

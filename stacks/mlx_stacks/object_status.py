@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+WELL = ("Ready", "Done", "Prepared", "Applied", "Preparing", "Running", "Scheduled", "Idle")
+"""Words of a status that need nobody."""
+
 
 @dataclass(frozen=True)
 class ObjectStatus:
@@ -13,3 +16,8 @@ class ObjectStatus:
     status: str
     detail: str = ""
     fields: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it is as it should be, by itself."""
+        return self.status.partition("(")[0] in WELL

@@ -21,6 +21,7 @@ from mlx_specs.resources import (
 )
 from mlx_stacks.cluster_status import cluster_status
 from mlx_stacks.environment_status import environment_status
+from mlx_stacks.last_failures import with_last_failures
 from mlx_stacks.last_training import with_last_training
 from mlx_stacks.object_status import ObjectStatus
 from mlx_stacks.recorded import Values, finished_objects, recorded_by_object
@@ -50,8 +51,11 @@ def status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
     """Every declared object in order, then what is in state but no longer declared; of a cluster its nodes, add-ons and queues."""
     if workspace.cluster is not None:
         return cluster_status(workspace, workspace.cluster)
-    if workspace.environment.spec.target.type == "kubernetes":
-        return environment_status(workspace)
+    on_cluster = workspace.environment.spec.target.type == "kubernetes"
+    return with_last_failures(workspace, environment_status(workspace) if on_cluster else _on_this_machine(workspace))
+
+
+def _on_this_machine(workspace: Workspace) -> tuple[ObjectStatus, ...]:
     exported = open_host(workspace).export_state()
     recorded, finished = recorded_by_object(exported), finished_objects(exported)
     declared = [node.id for node in workspace.graph.objects if not node.id.startswith(("Environment/", "Cluster/"))]  # a cluster is a stack of its own

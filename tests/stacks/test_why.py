@@ -12,6 +12,7 @@ from mlx_specs.graph import make_graph
 from mlx_stacks.apply import apply, destroy
 from mlx_stacks.faults import Rank
 from mlx_stacks.plan import make_plan
+from mlx_stacks.status import status
 from mlx_stacks.why import Why, why
 from mlx_stacks.workspace import open_workspace
 
@@ -127,6 +128,9 @@ def test_a_check_that_stopped_the_line_is_told_after_the_apply_that_it_stopped(a
     assert cause(answer)[:2] == ("Dataset/rows", Rank.FAILED)
     assert "1 quality check failed\n  range of a: 1 row of 2 are not at most 1" in cause(answer)[2]
     assert answer.cause and answer.cause.fix.endswith("use severity: warn; when that is mended: mlx apply")
+    told = {item.id: (item.status, item.detail) for item in status(open_workspace(applied))}
+    assert told["Dataset/rows"] == ("Ready", "2 rows; the last apply failed at it: mlx why Dataset/rows")
+    assert told["Dataset/twice"] == ("Ready", "2 rows")
     destroy(open_workspace(applied), unheard)
     assert cause(asked(applied)) == ("Dataset/rows", Rank.NOT_APPLIED, "it is declared, not applied")
 

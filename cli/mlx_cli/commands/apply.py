@@ -120,6 +120,7 @@ def made_so(workspace: Workspace, plan: Plan, ask: Ask | None, *, message: str, 
     from mlx_cli.progress import progress
     from mlx_stacks.apply import apply
     from mlx_stacks.errors import StalePlan
+    from mlx_stacks.last_failures import forget_failures
 
     while plan.changed:
         try:
@@ -130,4 +131,6 @@ def made_so(workspace: Workspace, plan: Plan, ask: Ask | None, *, message: str, 
                 raise
             note("another update changed the state in between: planning again")
             plan = ask()
+    if ask is not None:  # what was planned just now and needs no change has nothing left that failed
+        forget_failures(workspace)
     return plan, None
