@@ -1,9 +1,12 @@
 """Logs that grow while they are read: whole lines only, none lost and none twice."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from mlx_stacks.logs import Followed, last_lines, newest_log
+from mlx_specs.base import Metadata
+from mlx_specs.environment import Environment, EnvironmentSpec, KubernetesTarget
+from mlx_stacks.logs import Followed, Log, last_lines, newest_log, why_none
 from mlx_stacks.workspace import open_workspace
 
 
@@ -42,3 +45,14 @@ def test_since_takes_the_lines_of_a_moment_with_those_that_belong_to_them(tiny: 
 
 def test_an_object_without_a_log_has_none(tiny: Path) -> None:
     assert [newest_log(open_workspace(tiny), id) for id in ("Inference/api", "Model/m", "Dataset/rows")] == [None, None, None]
+
+
+def test_on_a_cluster_every_object_whose_pods_have_no_readable_log_is_told(tiny: Path) -> None:
+    target = KubernetesTarget.model_construct(type="kubernetes")
+    on_cluster = Environment.model_construct(metadata=Metadata.model_construct(name="dev"), spec=EnvironmentSpec.model_construct(target=target))
+    workspace = replace(open_workspace(tiny), environment=on_cluster)
+    logs = [Log("Dataset/rows", "rows-1/mlx", [], "no node"), Log("Model/m", "m-1/mlx", ["fitted"]), Log("Notebook/n", "n-1/n", [], "not started")]
+    assert why_none(workspace, ["Dataset/rows", "Notebook/n"], logs) == (
+        "Dataset/rows: pod rows-1/mlx has no log that can be read: no node; Notebook/n: pod n-1/n has no log that can be read: not started",
+        "the API server asks the node for it: is the node there?",
+    )
