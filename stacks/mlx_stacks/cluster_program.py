@@ -20,7 +20,7 @@ from mlx_specs.capacity import Amount
 from mlx_specs.cluster import Cluster, ClusterSpec
 from mlx_specs.machines import Machine, MachineError, machine_of, machine_table
 from mlx_specs.pools import GPU
-from mlx_stacks.add_ons import versions
+from mlx_stacks.add_ons import versions, warnings
 from mlx_stacks.cluster_look import Connected, asked, look, nodes
 from mlx_stacks.errors import UserError
 from mlx_stacks.node_capacity import pool_rows
@@ -69,6 +69,13 @@ def cluster_plan(workspace: Workspace, cluster: Cluster) -> ClusterPlan:
     asked = [release for name, release in releases().items() if spec.add_ons.get(name) == "install"]
     installed = {release.name: phases(release, usual_source()) for release in asked}
     return ClusterPlan(quotas(workspace, spec), versions(found), installed)
+
+
+def add_on_notes(workspace: Workspace, cluster: Cluster) -> tuple[str, ...]:
+    """What should be known of the add-ons that an existing cluster has."""
+    if cluster.spec.provider != "existing":
+        return ()
+    return warnings(cluster.metadata.name, look(cluster, connected_to(workspace, cluster.spec)))
 
 
 def pools_now(workspace: Workspace, cluster: Cluster) -> tuple[PoolRow, ...]:

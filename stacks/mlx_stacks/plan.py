@@ -17,7 +17,7 @@ from mlx_specs import layout
 from mlx_specs.graph import Graph
 from mlx_specs.resources import UNKNOWN_DIGEST, ModelVersionOutputs, digest
 from mlx_stacks.changes import FieldChange, ObjectSteps, by_object, is_resource
-from mlx_stacks.cluster_program import pools_before, pools_now
+from mlx_stacks.cluster_program import add_on_notes, pools_before, pools_now
 from mlx_stacks.dropped import refuse_dropped
 from mlx_stacks.effects import MEANINGS, Effect, meaning, strongest, together, top_level
 from mlx_stacks.errors import UserError
@@ -146,7 +146,7 @@ def describe(workspace: Workspace, result: Result, requested: Mapping[str, str])
         _with_causes(objects, grouped, workspace.graph, workspace.root),
         steps,
         tuple(sorted(requested.items())),
-        notes(workspace, result.steps),
+        (*notes(workspace, result.steps), *(add_on_notes(workspace, workspace.cluster) if workspace.cluster is not None else ())),
         *_pools(workspace, grouped),
     )
 

@@ -84,7 +84,8 @@ def running_workload(release: Release, workload: Workload) -> dict[str, Any]:
     source = release.version_from.model_dump()
     image = f"registry.example:5000/mirror/{source.get('image', workload.name)}:{release.version}"
     labels = {"app": workload.name}
-    pod = {"containers": [{"name": "proxy", "image": "registry.example/proxy:v9"}, {"name": "manager", "image": image}]}
+    lasting = [f"{store.option}=postgresql://mlflow@db/mlflow" for store in release.stores]
+    pod = {"containers": [{"name": "proxy", "image": "registry.example/proxy:v9"}, {"name": "manager", "image": image, "args": lasting}]}
     return {
         "apiVersion": "apps/v1",
         "kind": workload.kind,
@@ -180,6 +181,17 @@ def test_another_version_is_a_warning(changed: FoundAddOn) -> None:
 @pytest.mark.parametrize("changed", [("feast", "spec.template.spec.containers.1.image", "registry.example/feast-operator:0.66.0")], indirect=True)
 def test_a_version_without_the_letter_is_the_same(changed: FoundAddOn) -> None:
     assert (changed.version, warnings("main", [changed])) == ("0.66.0", ())
+
+
+@pytest.mark.parametrize(
+    "changed", [("mlflow", "spec.template.spec.containers.1.args", ["server", "--backend-store-uri", "sqlite:///mlflow.db"])], indirect=True
+)
+def test_what_mlflow_would_lose_with_its_pod_is_a_warning(changed: FoundAddOn) -> None:
+    kept = "Cluster/main: add-on mlflow: {} are in files of its pod: {}; give it {}"
+    assert warnings("main", [changed]) == (
+        kept.format("runs and versions", "--backend-store-uri is sqlite:///mlflow.db", "Postgres: postgresql://USER@HOST/DATABASE"),
+        kept.format("artifacts", "--artifacts-destination is not given", "object storage: s3://BUCKET/PREFIX"),
+    )
 
 
 def test_a_user_who_may_not_look_is_told_what_to_ask_for(furnished: ControlPlane) -> None:

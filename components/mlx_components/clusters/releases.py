@@ -103,6 +103,15 @@ class Setting(Row):
     value: str
 
 
+class Store(Row):
+    """Where the first workload keeps what must outlast its pod: as an option of its command says, or a variable."""
+
+    what: str
+    option: str
+    variable: str
+    wants: str
+
+
 class Release(Row):
     """One add-on at one version."""
 
@@ -114,6 +123,7 @@ class Release(Row):
     definitions: tuple[Definition, ...]
     workloads: tuple[Workload, ...]
     settings: tuple[Setting, ...] = ()
+    stores: tuple[Store, ...] = ()
     files: tuple[ReleaseFile, ...]
 
     @property
