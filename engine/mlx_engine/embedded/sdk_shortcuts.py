@@ -1,4 +1,4 @@
-"""What the SDK does for each resource and nobody looks at on this host: left out, for it costs a third of a first apply.
+"""What the SDK does for each resource and nobody looks at on this host: left out, for it costs a sixth of a first apply.
 
 Only within ``short_cut``: a program on the pulumi CLI runs in a process like this, too. A name that the SDK no longer has is
 not looked for.
