@@ -130,6 +130,12 @@ def connected_to(workspace: Workspace, spec: ClusterSpec) -> Connected:
     return Connected(kubeconfig_of(workspace, spec), spec.context or "")
 
 
+def connected_as_applied(workspace: Workspace, spec: ClusterSpec, outputs: Mapping[str, Any]) -> Connected:
+    """A cluster that was applied: by what its stack has exported, and the file that its spec names now."""
+    exported = Connected.of(outputs)
+    return Connected(kubeconfig_of(workspace, spec) or exported.kubeconfig, exported.context)
+
+
 def kubeconfig_of(workspace: Workspace, spec: ClusterSpec) -> str:
     """The file that an existing cluster names, from wherever mlx is called; empty: the user's own."""
     return str(workspace.root / spec.kubeconfig) if spec.kubeconfig else ""

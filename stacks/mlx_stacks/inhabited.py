@@ -6,10 +6,9 @@ Enters: a cluster's workspace. Leaves: nothing, or ``Blocked`` with the environm
 from mlx_components.kubernetes.place import KIND, NAME, OWNER, owner
 from mlx_engine.stack_outputs import stack_outputs
 from mlx_kubernetes.client import Client
-from mlx_specs.cluster import Cluster
 from mlx_specs.diagnostics import listing, plural
 from mlx_stacks.cluster_look import Connected, asked
-from mlx_stacks.cluster_program import kubeconfig_of
+from mlx_stacks.cluster_program import connected_as_applied
 from mlx_stacks.errors import Blocked, UserError
 from mlx_stacks.workspace import Workspace
 
@@ -20,7 +19,7 @@ def refuse_inhabited(workspace: Workspace) -> None:
     if workspace.cluster is None or outputs is None:
         return
     name = workspace.cluster.metadata.name
-    found = _environments(workspace, workspace.cluster, Connected.of(outputs))
+    found = _environments(connected_as_applied(workspace, workspace.cluster.spec, outputs))
     if found:
         ours = [environment for whose, environment in found if whose == owner(workspace.project, environment)]
         others = [whose for whose, environment in found if whose != owner(workspace.project, environment)]
@@ -30,9 +29,8 @@ def refuse_inhabited(workspace: Workspace) -> None:
         raise Blocked(reason, hint="; ".join([*first, *foreign]))
 
 
-def _environments(workspace: Workspace, cluster: Cluster, exported: Connected) -> list[tuple[str, str]]:
+def _environments(connected: Connected) -> list[tuple[str, str]]:
     """Owner and name of each, by its namespace."""
-    connected = Connected(kubeconfig_of(workspace, cluster.spec) or exported.kubeconfig, exported.context)
 
     def labels(client: Client) -> list[dict[str, str]]:
         answer = client.get("/api/v1/namespaces", labelSelector=f"{KIND}=Environment")

@@ -44,7 +44,7 @@ from mlx_specs.resources import PipelineRun, RecurringRunInputs, TrainingRunInpu
 from mlx_specs.state import FILE_BACKEND
 from mlx_specs.support import deferral
 from mlx_stacks.cluster_look import Connected, asked, nodes_if_allowed
-from mlx_stacks.cluster_program import kubeconfig_of
+from mlx_stacks.cluster_program import connected_as_applied
 from mlx_stacks.errors import UserError
 from mlx_stacks.found import Found, look_up, told_of
 from mlx_stacks.node_capacity import unfit
@@ -112,8 +112,7 @@ def connect(workspace: Workspace) -> Connected:
     name = cluster.metadata.name
     if outputs is None:
         raise UserError(f"Cluster '{name}' has not been applied: its queues and add-ons are not there", hint=f"apply it first: mlx apply --cluster {name}")
-    exported = Connected.of(outputs)
-    return Connected(kubeconfig_of(workspace, cluster.spec) or exported.kubeconfig, exported.context)
+    return connected_as_applied(workspace, cluster.spec, outputs)
 
 
 def refuse_missing_plugin(workspace: Workspace) -> None:
