@@ -123,3 +123,8 @@ class Compute(Strict):
     gpu: Annotated[int, Field(ge=0, le=64)] | None = Field(default=None, description="GPUs for each node.")
     nodes: Annotated[int, Field(ge=1, le=1024)] | None = Field(default=None, description="Nodes for distributed training.")
     pool: Name | None = Field(default=None, description="The node pool of the environment's cluster to run on.")
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether it runs on several nodes at once."""
+        return (self.nodes or 1) > 1

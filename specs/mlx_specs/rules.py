@@ -243,14 +243,14 @@ def modes_have_their_own_settings(draught: Draught) -> Iterator[Diagnostic]:
         spec = inference.spec
         if spec.scaling is not None and spec.mode != "realtime":
             yield node.problem(("spec", "scaling"), "ignored-field", f"'scaling' does not belong to mode {spec.mode}", "use compute.nodes", key=True)
-        if spec.mode == "realtime" and spec.compute is not None and (spec.compute.nodes or 1) > 1:
+        if spec.mode == "realtime" and spec.compute is not None and spec.compute.is_spread:
             yield node.problem(("spec", "compute", "nodes"), "ignored-field", "an endpoint runs in replicas, not on several nodes", "use scaling", key=True)
 
 
 def a_schedule_trains_on_one_node(draught: Draught) -> Iterator[Diagnostic]:
     """What runs by a schedule is the pipeline; training on several nodes begins with an apply."""
     for node, model in _of(draught, Model):
-        spread = model.spec.compute is not None and (model.spec.compute.nodes or 1) > 1
+        spread = model.spec.compute is not None and model.spec.compute.is_spread
         if spread and model.spec.retraining is not None and model.spec.retraining.schedule is not None:
             hint = "leave one of them out; an apply in CI, by a schedule of its own, trains on several nodes when the rows are new"
             yield node.problem(("spec", "compute", "nodes"), "ignored-field", "a schedule retrains on one node, not on several", hint, key=True)

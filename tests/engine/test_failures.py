@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import pulumi
 import pytest
 from conftest import Workspace
 from file_program import File
@@ -13,12 +14,12 @@ Ops = Callable[[Sequence[Step]], list[str]]
 
 def test_a_failed_create_does_not_lose_the_others_and_starts_no_dependents(workspace: Workspace, ops: Ops) -> None:
     def program(content: str) -> None:
-        File("good", folder=workspace.folder)
-        bad = File("bad", folder=workspace.folder, content=content)
+        good = File("good", folder=workspace.folder)
+        bad = File("bad", folder=workspace.folder, content=content, opts=pulumi.ResourceOptions(depends_on=[good]))
         File("after", folder=workspace.folder, content=bad.size)
 
     with pytest.raises(UpdateFailed, match="bad: cannot create bad") as failed:
-        workspace.host(parallel=1).up(lambda: program("FAIL"), workspace.heard)
+        workspace.host().up(lambda: program("FAIL"), workspace.heard)
     assert ops(failed.value.result.steps) == ["create good"]
     assert list(failed.value.failures.values()) == ["cannot create bad"]
     assert list(workspace.files()) == ["good"]

@@ -105,12 +105,12 @@ def test_custom_timeouts_stand_in_state_in_seconds(workspace: Workspace) -> None
 
 def test_two_resources_cannot_claim_the_same_one_of_before(workspace: Workspace) -> None:
     def program() -> None:
-        File("b", folder=workspace.folder, key="a", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="a")]))
-        File("c", folder=workspace.folder, opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="a")]))
+        first = File("b", folder=workspace.folder, key="a", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="a")]))
+        File("c", folder=workspace.folder, opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="a")], depends_on=[first]))
 
     workspace.host().up(workspace.declare, workspace.heard)
     with pytest.raises(EngineError, match="has claimed urn:pulumi:dev::project::files:index:File::a already") as refused:
-        workspace.host(parallel=1).up(program, workspace.heard)
+        workspace.host().up(program, workspace.heard)
     assert refused.value.hint == "give one of the two another name, or take the alias away"
     assert workspace.files() == {"a": None}
 

@@ -21,7 +21,7 @@ POD_OF_RUNTIME = "node"
 
 def is_distributed(model: Model) -> bool:
     """Whether it trains on several nodes at once."""
-    return model.spec.compute is not None and (model.spec.compute.nodes or 1) > 1
+    return model.spec.compute is not None and model.spec.compute.is_spread
 
 
 def train_job(model: Model, place: Place, run: SubmittedRun, code: str) -> Manifest:

@@ -75,7 +75,7 @@ def _digest(program: Program, place: Place) -> str:
 
 
 def _is_spread(program: Program) -> bool:
-    return program.compute is not None and (program.compute.nodes or 1) > 1
+    return program.compute is not None and program.compute.is_spread
 
 
 def _configuration(program: Program, place: Place, name: str) -> Manifest:
