@@ -72,6 +72,7 @@ def _materialize_view(
     with online.replacing(store.config, store.get_feature_view(feast_name(view.name))) if window.replaces else contextlib.nullcontext():
         if window.span is not None:
             store.materialize(*window.span, [feast_name(view.name)])
+    online.complete(store.config, store.get_feature_view(feast_name(view.name)))
     now = _held(store, view)
     report(f"{view.name}: {now.keys:,} {'key' if now.keys == 1 else 'keys'}" + (f", up to {now.latest:%Y-%m-%d %H:%M}" if now.latest else ""))
 

@@ -100,7 +100,7 @@ class OnlineReader:
 
     def __init__(self, lookup: FeatureLookup, store: OnlineStore) -> None:
         self.store = store
-        self._views = [reading_of(view, lookup) for view in lookup.definitions.views]
+        self._views = views_of(lookup)
 
     def read(self, keys: Mapping[str, Sequence[Any]], moments: Sequence[datetime] | None = None, wanted: Collection[str] | None = None) -> Found:
         """The values of each row's features: ``keys`` holds a list for each join key, ``moments`` the moment each row is about (None: now).
@@ -114,6 +114,11 @@ class OnlineReader:
         for one, stored in zip(asked, self.store.held(asked), strict=True):
             add_view(one, stored, moments, found)
         return found
+
+
+def views_of(lookup: FeatureLookup) -> list[View]:
+    """What is read of them."""
+    return [reading_of(view, lookup) for view in lookup.definitions.views]
 
 
 def reading_of(view: ViewDefinition, lookup: FeatureLookup) -> View:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from mlx_features.errors import FeatureError
-from mlx_features.online import Asked, Stored
+from mlx_features.online import Asked, Stored, View
 
 ANSWER = 2
 """Seconds within which it is connected, and answers; who asks has a request to answer."""
@@ -23,6 +23,10 @@ SELECT = sql.SQL(
     "from {} where entity_key = any(%s) group by entity_key"
 )
 """All aggregates of a group see its rows in one order."""
+COMMENTS = sql.SQL(
+    "select relname, obj_description(oid, 'pg_class') from pg_class "
+    "where relname = any(%s) and pg_table_is_visible(oid) and obj_description(oid, 'pg_class') is not null"
+)
 Row = tuple[bytes, int, str, str]
 
 
@@ -37,6 +41,15 @@ class PostgresStore:
         """A query for each view."""
         for one in asked:
             yield {key: (stamp, one.view.layout(names).decode(messages)) for key, stamp, names, messages in self._rows(one)}
+
+    def filled(self, project: str, views: Sequence[View]) -> dict[str, str]:
+        """The comments of their tables, which are named by the project."""
+        del project
+        try:
+            found = dict(self._ask(COMMENTS, ([view.table for view in views],)))
+        except psycopg.Error as error:
+            raise FeatureError(f"{AWAY}: {_said(error)}", hint=WAITS) from error
+        return {view.name: found[view.table] for view in views if view.table in found}
 
     def unavailable(self) -> str:
         """Asks it."""

@@ -19,6 +19,7 @@ from mlx_features.values import decoded, seconds
 
 CONNECT, ANSWER = 2.0, 2.0
 """Seconds within which it is connected, and answers; who asks has a request to answer."""
+AWAY = "the online store (Redis) does not answer"
 WAITS = "requests are answered again once it does; the Secret of onlineStore.connection says where it is"
 
 
@@ -39,18 +40,31 @@ class RedisStore:
             try:
                 answers = iter(pipe.execute())
             except RedisError as error:
-                raise FeatureError(f"the online store (Redis) does not answer: {error}", hint=WAITS) from error
+                raise FeatureError(f"{AWAY}: {error}", hint=WAITS) from error
         for one, wanted in zip(asked, keys, strict=True):
             found = zip(wanted, answers, strict=False)  # the answers of the next view follow
             yield {key: (seconds(stamp), _values(one, messages)) for key, (stamp, *messages) in found if stamp is not None}
+
+    def filled(self, project: str, views: Sequence[View]) -> dict[str, str]:
+        """What stands in the project's record."""
+        try:
+            texts = self._client.hmget(record(project), [view.feast_name for view in views])
+        except RedisError as error:
+            raise FeatureError(f"{AWAY}: {error}", hint=WAITS) from error
+        return {view.name: text.decode() for view, text in zip(views, texts, strict=True) if text is not None}
 
     def unavailable(self) -> str:
         """Asks it."""
         try:
             self._client.ping()
         except RedisError as error:
-            return f"the online store (Redis) does not answer: {error}"
+            return f"{AWAY}: {error}"
         return ""
+
+
+def record(project: str) -> str:
+    """The key of what says which views have been materialised; no entity's begins like it."""
+    return f"mlx:materialised:{project}"
 
 
 def event_time(view: str) -> bytes:

@@ -15,6 +15,7 @@ from feast.infra.utils.postgres.connection_utils import _get_conn as connect
 from feast.repo_config import RepoConfig
 from psycopg import sql
 
+from mlx_features.online_filled import filled_with
 from mlx_features.online_rows import Row, Stamp, newest
 from mlx_features.online_state import Held
 
@@ -62,6 +63,11 @@ class NewestPostgreSQLOnlineStore(PostgreSQLOnlineStore):
             finally:
                 self._replacing = False
 
+    def complete(self, config: RepoConfig, view: FeatureView) -> None:
+        """Say that the view holds these features now: endpoints wait for that (online_postgres)."""
+        with self._get_conn(config) as connection, connection.transaction():
+            _comment(connection, _table(config, view.name), filled_with(one.name for one in view.features))
+
     def held(self, config: RepoConfig, view: FeatureView) -> Held:
         """What the store holds of a view."""
         with self._get_conn(config) as connection, connection.transaction():
@@ -74,6 +80,7 @@ class NewestPostgreSQLOnlineStore(PostgreSQLOnlineStore):
         with self._transaction(config, view) as connection:
             if connection.execute("select to_regclass(%s)", [f'"{config.project}_{view}"']).fetchone() == (None,):
                 return
+            _comment(connection, _table(config, view), None)
             chosen = sql.SQL("") if whole else sql.SQL(" where feature_name = any(%s)")
             connection.execute(sql.SQL("delete from {}").format(_table(config, view)) + chosen, [] if whole else [sorted(features)])
 
@@ -102,6 +109,10 @@ def _write(connection: Any, config: RepoConfig, view: str, data: Sequence[Row]) 
     rows = [(key, name, value.SerializeToString(), *stamp) for key, values, stamp in newest(keys, data, known) for name, value in values.items()]
     with connection.cursor() as cursor:
         cursor.executemany(UPSERT.format(table), rows)
+
+
+def _comment(connection: Any, table: sql.Identifier, text: str | None) -> None:
+    connection.execute(sql.SQL("comment on table {} is {}").format(table, text))
 
 
 def _table(config: RepoConfig, view: str) -> sql.Identifier:

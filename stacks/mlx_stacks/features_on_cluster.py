@@ -76,7 +76,8 @@ def _looked_up(endpoint: Inference, service: Service, workspace: Workspace) -> L
         event_time=_event_time_of_rows(endpoint, workspace.graph),
         code_digest=functions_digest(functions, workspace.root, folder),
     )
-    return LookedUp(lookup, store.spec.online_store, packed_functions(functions, workspace.root, folder))
+    code = packed_functions(functions, workspace.root, folder)
+    return LookedUp(lookup, store.spec.online_store, code, awaited=store.spec.materialization.trigger == "apply")
 
 
 def code_folder(store: FeatureStore, workspace: Workspace) -> str:

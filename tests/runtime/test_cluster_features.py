@@ -9,13 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
@@ -26,13 +28,14 @@ from made_features import DEFINITIONS, LATEST, STORE, MadeStore, bookings, late_
 from made_flights import Packaged, ask
 from made_storage import Bucket, Buckets
 from online_servers import PASSWORD, SERVERS, OnlineServer, hanging
+from redis import Redis
 
 from mlx_components.kubernetes.feature_store import Registered, feature_store_objects
 from mlx_components.kubernetes.inference import LookedUp, endpoint_objects
 from mlx_components.kubernetes.place import Manifest
 from mlx_features.online import OnlineReader
 from mlx_features.online_settings import VARIABLE, online_settings
-from mlx_features.repository import project
+from mlx_features.repository import feast_name, project
 from mlx_pipelines.code_bundle import packed_functions
 from mlx_runtime.cluster.datasets import Prepared, content_key, definition_key, write_prepared
 from mlx_runtime.cluster.run import KILLED
@@ -103,13 +106,13 @@ class Cluster:
         """What the endpoint becomes."""
         spec = InferenceSpec(mode="realtime", model="late@champion", features="delay-features", compute=Compute(cpu=1, memory="1Gi"))
         online = OnlineStore(type=self.online.type, connection=SECRET)  # type: ignore[arg-type]
-        return endpoint_objects(Inference(metadata=Metadata(name=NAME), spec=spec), place(), version, LookedUp(lookup, online, self.code))
+        return endpoint_objects(Inference(metadata=Metadata(name=NAME), spec=spec), place(), version, LookedUp(lookup, online, self.code, awaited=True))
 
     def serve(self, model: Packaged, name: str = "home") -> Server:
         home = self.folder / name
         home.mkdir()
         version = Version(fingerprint="late", version="3", artifact="s3://models/late", artifact_digest=model.digest)
-        lookup = self.store.lookup.model_copy(update={"path": ""})
+        lookup = self.store.lookup.model_copy(update={"path": "", "store": self.name, "project": project(self.name)})
         return Server(self.endpoint(version, lookup), model.folder, home, self.secrets)
 
 
@@ -353,6 +356,59 @@ def test_a_job_that_is_told_to_end_ends_and_the_next_one_completes_it(other: Clu
     assert process.returncode == KILLED
     other.materialize(PLANES)
     assert planes_of(other, [1]) == [(1990, 100)]
+
+
+@contextmanager
+def writing(online: OnlineServer, view: str) -> Iterator[Callable[[], bool]]:
+    """Somebody else writes this view; yields whether anybody waits for it."""
+    settings = online_settings({VARIABLE: online.settings}) or {}
+    if online.type == "redis":
+        with Redis(port=online.port, db=1, password=PASSWORD) as client, client.lock(f"mlx:writing:{view}", timeout=LIMIT):
+            tries = "cmdstat_set"
+            before = client.info("commandstats")[tries]["calls"]
+            yield lambda: client.info("commandstats")[tries]["calls"] > before
+        return
+    with psycopg.connect(host="127.0.0.1", port=online.port, dbname="postgres", user=settings["user"], password=PASSWORD, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [view])
+        yield lambda: connection.execute("select 1 from pg_locks where locktype = 'advisory' and not granted").fetchone() is not None
+
+
+def test_two_that_write_one_view_take_turns(other: Cluster) -> None:
+    lay_planes(other, "before", (1, 0, 1990, 100), (2, 0, 1990, 100))
+    other.materialize(PLANES)
+    lay_planes(other, "after", (1, 1, 1991, 101))
+    with writing(other.online, f"{project(other.name)}_{feast_name('planes')}") as is_waited_for:
+        process = other.job(PLANES).start(other.folder / "pod", other.bucket.variables)
+        deadline = time.monotonic() + LIMIT
+        while not is_waited_for():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        assert planes_of(other, [1, 2]) == [(1990, 100), (1990, 100)]
+    _, log = process.communicate(timeout=LIMIT)
+    assert (process.returncode, planes_of(other, [1, 2])) == (0, [(1991, 101), ("no row",)]), log
+
+
+def test_an_endpoint_is_ready_when_everything_that_it_reads_has_been_materialised_once(cluster: Cluster, model: Packaged, tmp_path: Path) -> None:
+    fresh = replace(cluster, folder=tmp_path, name="fresh")
+    server = fresh.serve(model)
+
+    def awaited() -> str:
+        server.await_status("/v2/health/live", 200)
+        while (said := ask(server.port, "GET", "/v2/health/ready").json["error"]) == "the model is being loaded":
+            assert server.process.poll() is None
+        return said
+
+    assert awaited() == "not materialised yet: forecast, route-rate, planes; mlx status says how the Job goes that does it"
+    fresh.materialize(PLANES)
+    assert awaited() == "not materialised yet: forecast, route-rate; mlx status says how the Job goes that does it"
+    (planes,) = PLANES.views
+    fresh.materialize(FeatureDefinitions(views=[planes.model_copy(update={"features": planes.features[:1]})]))
+    later = fresh.serve(model, "later")
+    fresh.materialize()
+    assert ask(server.ready().port, "POST", INFER, request(ROW)).status == 200
+    assert ask(later.ready().port, "POST", INFER, request(ROW)).status == 200
+    server.end()
+    later.end()
 
 
 def test_settings_that_are_none_are_said_without_them(other: Cluster, model: Packaged) -> None:

@@ -46,6 +46,8 @@ class LookedUp:
     store: OnlineStore
     code: str
     """The modules that on-demand views need: a zip file in base64."""
+    awaited: bool
+    """Whether a Job fills the store when it is applied."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def _runtimes(inference: Inference, place: Place, features: LookedUp | None) -> 
 
 def _completing(inference: Inference, place: Place, features: LookedUp) -> Manifest:
     """Named by its digest: pods of the old definition keep the old one."""
-    told = {"lookup": features.lookup.wire(), "onlineStore": features.store.type, "code": features.code}
+    told = {"lookup": features.lookup.wire(), "onlineStore": features.store.type, "awaited": features.awaited, "code": features.code}
     text = json.dumps(told, indent=1, sort_keys=True)
     metadata = place.metadata(inference, f"{runtime_name(inference)}-{digest(told)[:DIGITS]}")
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {FEATURES_FILE: text}, "immutable": True}

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from mlx_features.errors import FeatureError
-from mlx_features.online import OnlineReader, OnlineStore
+from mlx_features.online import OnlineReader, views_of
+from mlx_features.online_filled import Awaited, FilledStore
 from mlx_features.online_settings import SECRET, VARIABLE, online_settings
 from mlx_runtime.cluster.code import lay_code
 from mlx_runtime.features import FeatureSource, source_of
@@ -23,6 +24,8 @@ class RemoteLookup(Wire):
 
     lookup: FeatureLookup
     online_store: Literal["redis", "postgres"]
+    awaited: bool = False
+    """Whether a Job fills it: before its views have been filled once, the server is not ready."""
     code: str = ""
     """The modules of feature_repo/ that on-demand views need: a zip file in base64."""
 
@@ -38,23 +41,24 @@ def open_remote(file: Path, environment: Mapping[str, str], workspace: Path) -> 
         settings = online_settings(environment)
         if settings is None:
             raise FeatureError(f"environment variable {VARIABLE} is not set", hint=SECRET)
-        reader = OnlineReader(told.lookup, STORES[told.online_store](settings))
+        store = STORES[told.online_store](settings)
+        reader = OnlineReader(told.lookup, Awaited(store, told.lookup.project, views_of(told.lookup)) if told.awaited else store)
     except FeatureError as error:
         raise StartError(f"{error}: {error.hint}") from error
     return source_of(told.lookup, reader, workspace)
 
 
-def _redis(settings: Mapping[str, Any]) -> OnlineStore:
+def _redis(settings: Mapping[str, Any]) -> FilledStore:
     from mlx_features.online_redis import RedisStore
 
     return RedisStore(settings)
 
 
-def _postgres(settings: Mapping[str, Any]) -> OnlineStore:
+def _postgres(settings: Mapping[str, Any]) -> FilledStore:
     from mlx_features.online_postgres import PostgresStore
 
     return PostgresStore(settings)
 
 
-STORES: Mapping[str, Callable[[Mapping[str, Any]], OnlineStore]] = {"postgres": _postgres, "redis": _redis}
+STORES: Mapping[str, Callable[[Mapping[str, Any]], FilledStore]] = {"postgres": _postgres, "redis": _redis}
 """Each with a client that only its endpoints need."""
