@@ -48,9 +48,9 @@ def _mlflow(target: KubernetesTarget) -> str:
 
 
 def _pipelines(target: KubernetesTarget) -> str:
-    from mlx_pipelines.kfp_api import refuse_silent
+    from mlx_pipelines.kfp_api import refuse_unfit
 
-    refuse_silent(target.pipelines, target.namespace)
+    refuse_unfit(target.pipelines)
     return f"{target.pipelines} answers"
 
 

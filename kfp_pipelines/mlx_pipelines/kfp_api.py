@@ -1,123 +1,177 @@
 """Kubeflow Pipelines' API server: runs and recurring runs, found by their names and made where they are not.
 
-Names and values enter, ids leave. Submitting twice under one name gives one run. Source: KFP's v2beta1 REST API.
+Names and values enter, ids leave. Submitting twice under one name gives one run. Each environment has an experiment of its own in its own
+namespace, so the server must be one for several users (``MULTIUSER``): one for a single user looks into its own namespace only. It asks
+Kubernetes who calls, and what that service account may do there. Source: KFP's v2beta1 REST API; its apiserver/auth and apiserver/server.
 """
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from mlx_pipelines.errors import PipelineError
 from mlx_specs.resources import PipelineRun
 
+AUDIENCE = "pipelines.kubeflow.org"
+"""Whom a token is for that it takes."""
 LIMIT = 30
 """Seconds for one answer."""
 PAGE = 100
+PATIENCE, PAUSE = 5.0, 0.5
+"""Seconds: rights that were given a moment ago are not known everywhere in the cluster yet."""
 ENABLE, ENABLED = "ENABLE", "ENABLED"
 """The mode that is asked for, and the status that comes of it."""
-RUNS, RECURRING = ("runs", "runs"), ("recurringruns", "recurringRuns")
+EXPERIMENTS, RUNS, RECURRING = ("experiments", "experiments"), ("runs", "runs"), ("recurringruns", "recurringRuns")
 """Path and key of what is listed."""
-
-
-def submit(run: PipelineRun, name: str) -> str:
-    """The id of the run of this name; it is submitted where there is none."""
-    found = next((item["run_id"] for item in _named(run, RUNS, name)), None)
-    return found or str(_call(run.api, "POST", "runs", {**_body(run, name), "service_account": run.service_account})["run_id"])
-
-
-def refuse_silent(api: str, namespace: str) -> None:
-    """Raises ``PipelineError`` where nothing could be submitted: in a plan, before anything else is changed."""
-    _call(api, "GET", "runs", None, namespace=namespace, page_size="1")
-
-
-def state(run: PipelineRun, run_id: str) -> str | None:
-    """``RUNNING``, ``SUCCEEDED``, …; None where the server has lost it."""
-    try:
-        return str(_call(run.api, "GET", f"runs/{run_id}").get("state") or "PENDING")
-    except NotThere:
-        return None
-
-
-def schedule(run: PipelineRun, name: str, cron: str) -> str:
-    """The id of the one live recurring run of this name; others of it are disabled first, so that two never run."""
-    kept = None
-    for item in _named(run, RECURRING, name):
-        if kept is None and item.get("status") == ENABLED and _says(item, run, cron):
-            kept = str(item["recurring_run_id"])
-        elif item.get("status") == ENABLED:
-            _call(run.api, "POST", f"recurringruns/{item['recurring_run_id']}:disable", {})
-    return kept or str(_call(run.api, "POST", "recurringruns", _recurring(run, name, cron))["recurring_run_id"])
-
-
-def unschedule(run: PipelineRun, name: str) -> None:
-    """Nothing of this name is started any more; what it has started stays."""
-    for item in _named(run, RECURRING, name):
-        if item.get("status") == ENABLED:
-            _call(run.api, "POST", f"recurringruns/{item['recurring_run_id']}:disable", {})
-
-
-def is_live(run: PipelineRun, recurring_run_id: str) -> bool:
-    """Whether a recurring run still starts runs."""
-    try:
-        return _call(run.api, "GET", f"recurringruns/{recurring_run_id}").get("status") == ENABLED
-    except NotThere:
-        return False
+EXPERIMENT = "mlx"
+"""The name of an environment's experiment; its namespace makes it the environment's own."""
 
 
 class NotThere(PipelineError):
     """The server knows nothing of the kind."""
 
 
-def _body(run: PipelineRun, name: str) -> dict[str, Any]:
-    return {"display_name": name, "pipeline_version_reference": _reference(run), "runtime_config": {"parameters": dict(run.arguments)}}
+class Taken(PipelineError):
+    """There is one of this name already."""
 
 
-def _recurring(run: PipelineRun, name: str, cron: str) -> dict[str, Any]:
-    """KFP's cron has seconds in front."""
-    made = {"mode": ENABLE, "max_concurrency": "1", "no_catchup": True, "trigger": {"cron_schedule": {"cron": f"0 {cron}"}}}
-    return {**_body(run, name), **made, "namespace": run.namespace, "service_account": run.service_account}
+class Forbidden(PipelineError):
+    """The server does not let the caller in, or not do that."""
 
 
-def _says(item: Mapping[str, Any], run: PipelineRun, cron: str) -> bool:
-    wanted = _recurring(run, str(item.get("display_name")), cron)
+def refuse_unfit(api: str) -> None:
+    """Raises ``PipelineError`` where nothing could be submitted: in a plan, before anything else is changed. Needs no token."""
+    if not _call(api, "", "GET", "healthz").get("multi_user"):
+        reason = f"Kubeflow Pipelines at {api} is installed for a single user: it runs nothing in an environment's namespace"
+        raise PipelineError(reason, hint="install its multi-user manifests, with Pipelines kept in Kubernetes (platform-agnostic-multi-user-k8s-native)")
+
+
+@dataclass(frozen=True)
+class PipelinesServer:
+    """One environment's part of a server, as one service account sees it."""
+
+    api: str
+    """The URL of its API server."""
+    namespace: str
+    token: str
+    """Of a service account of the namespace, for ``AUDIENCE``."""
+
+    def submit(self, run: PipelineRun, name: str) -> str:
+        """The id of the run of this name; it is submitted where there is none."""
+        found = next((item["run_id"] for item in self._named(RUNS, name)), None)
+        return found or str(self._call("POST", "runs", {**self._body(run, name), "service_account": run.service_account})["run_id"])
+
+    def state(self, run_id: str) -> str | None:
+        """``RUNNING``, ``SUCCEEDED``, …; None where the server has lost it."""
+        try:
+            return str(self._call("GET", f"runs/{run_id}").get("state") or "PENDING")
+        except NotThere:
+            return None
+
+    def schedule(self, run: PipelineRun, name: str, cron: str) -> str:
+        """The id of the one live recurring run of this name; others of it are disabled first, so that two never run."""
+        wanted, kept = self._recurring(run, name, cron), None
+        for item in self._named(RECURRING, name):
+            if kept is None and item.get("status") == ENABLED and _says(item, wanted):
+                kept = str(item["recurring_run_id"])
+            elif item.get("status") == ENABLED:
+                self._disable(item)
+        return kept or str(self._call("POST", "recurringruns", wanted)["recurring_run_id"])
+
+    def unschedule(self, name: str) -> None:
+        """Nothing of this name is started any more; what it has started stays."""
+        for item in self._named(RECURRING, name):
+            if item.get("status") == ENABLED:
+                self._disable(item)
+
+    def is_live(self, recurring_run_id: str) -> bool:
+        """Whether a recurring run still starts runs."""
+        try:
+            return self._call("GET", f"recurringruns/{recurring_run_id}").get("status") == ENABLED
+        except NotThere:
+            return False
+
+    def _disable(self, item: Mapping[str, Any]) -> None:
+        self._call("POST", f"recurringruns/{item['recurring_run_id']}:disable", {})
+
+    def _body(self, run: PipelineRun, name: str) -> dict[str, Any]:
+        reference, arguments = self._reference(run), {"parameters": dict(run.arguments)}
+        return {"display_name": name, "experiment_id": self._experiment(), "pipeline_version_reference": reference, "runtime_config": arguments}
+
+    def _recurring(self, run: PipelineRun, name: str, cron: str) -> dict[str, Any]:
+        """KFP's cron has seconds in front."""
+        made = {"mode": ENABLE, "max_concurrency": "1", "no_catchup": True, "trigger": {"cron_schedule": {"cron": f"0 {cron}"}}}
+        return {**self._body(run, name), **made, "namespace": self.namespace, "service_account": run.service_account}
+
+    def _experiment(self) -> str:
+        """What runs are kept under; the server makes none by itself."""
+        found = self._found_experiment()
+        if found is None:
+            made = {"display_name": EXPERIMENT, "description": "what mlx trains in this namespace", "namespace": self.namespace}
+            with suppress(Taken):  # two models may be submitted at once
+                return str(self._call("POST", "experiments", made)["experiment_id"])
+            found = self._found_experiment()
+        if found is None:
+            raise PipelineError(f"Kubeflow Pipelines has an experiment {EXPERIMENT} and does not show it", hint=f"was it archived? restore {EXPERIMENT}")
+        return found
+
+    def _found_experiment(self) -> str | None:
+        return next((str(item["experiment_id"]) for item in self._named(EXPERIMENTS, EXPERIMENT)), None)
+
+    def _reference(self, run: PipelineRun) -> dict[str, str]:
+        """Ids are the server's own; names are ours."""
+        pipeline = str(self._call("GET", f"pipelines/names/{run.pipeline}", namespace=self.namespace)["pipeline_id"])
+        for item in self._pages(f"pipelines/{pipeline}/versions", "pipeline_versions"):
+            if run.pipeline_version in (item.get("name"), item.get("display_name")):
+                return {"pipeline_id": pipeline, "pipeline_version_id": str(item["pipeline_version_id"])}
+        raise NotThere(
+            f"Kubeflow Pipelines has no version {run.pipeline_version} of pipeline {run.pipeline}", hint="is the PipelineVersion accepted? mlx status"
+        )
+
+    def _named(self, collection: tuple[str, str], name: str) -> Iterator[dict[str, Any]]:
+        """The newest first."""
+        wanted = json.dumps({"predicates": [{"key": "name", "operation": "EQUALS", "string_value": name}]})
+        yield from self._pages(*collection, namespace=self.namespace, filter=wanted, sort_by="created_at desc")
+
+    def _pages(self, path: str, key: str, **query: str) -> Iterator[dict[str, Any]]:
+        token = ""
+        while True:
+            page = self._call("GET", path, None, **query, page_size=str(PAGE), page_token=token)
+            yield from page.get(key) or ()
+            token = str(page.get("next_page_token") or "")
+            if not token:
+                return
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> dict[str, Any]:
+        """What is forbidden is asked again for a while."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return _call(self.api, self.token, method, path, body, **query)
+            except Forbidden:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(PAUSE)
+
+
+def _says(item: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     compared = ("trigger", "runtime_config", "pipeline_version_reference", "service_account")
     return all((item.get(key) or {}) == wanted[key] for key in compared)
 
 
-def _reference(run: PipelineRun) -> dict[str, str]:
-    """Ids are the server's own; names are ours."""
-    pipeline = str(_call(run.api, "GET", f"pipelines/names/{run.pipeline}", namespace=run.namespace)["pipeline_id"])
-    for item in _pages(run, f"pipelines/{pipeline}/versions", "pipeline_versions"):
-        if run.pipeline_version in (item.get("name"), item.get("display_name")):
-            return {"pipeline_id": pipeline, "pipeline_version_id": str(item["pipeline_version_id"])}
-    raise NotThere(f"Kubeflow Pipelines has no version {run.pipeline_version} of pipeline {run.pipeline}", hint="is the PipelineVersion accepted? mlx status")
-
-
-def _named(run: PipelineRun, collection: tuple[str, str], name: str) -> Iterator[dict[str, Any]]:
-    """The newest first."""
-    wanted = json.dumps({"predicates": [{"key": "name", "operation": "EQUALS", "string_value": name}]})
-    yield from _pages(run, *collection, namespace=run.namespace, filter=wanted, sort_by="created_at desc")
-
-
-def _pages(run: PipelineRun, path: str, key: str, **query: str) -> Iterator[dict[str, Any]]:
-    token = ""
-    while True:
-        page = _call(run.api, "GET", path, None, **query, page_size=str(PAGE), page_token=token)
-        yield from page.get(key) or ()
-        token = str(page.get("next_page_token") or "")
-        if not token:
-            return
-
-
-def _call(api: str, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> dict[str, Any]:
+def _call(api: str, token: str, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> dict[str, Any]:
     asked = urllib.parse.urlencode({name: value for name, value in query.items() if value})
     url = f"{api.rstrip('/')}/apis/v2beta1/{path}" + (f"?{asked}" if asked else "")
     content = None if body is None else json.dumps(dict(body)).encode()
-    request = urllib.request.Request(url, data=content, method=method, headers={"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    request = urllib.request.Request(url, data=content, method=method, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=LIMIT) as answer:
             return json.loads(answer.read() or b"{}")
@@ -135,5 +189,7 @@ def _refused(error: urllib.error.HTTPError, method: str, path: str) -> PipelineE
         reason = str(json.loads(text).get("message") or text)
     except ValueError:
         reason = text
-    kind = NotThere if error.code == 404 else PipelineError
-    return kind(f"Kubeflow Pipelines refused {method} {path}: {reason.strip()[:400]}", hint="mlx logs shows the run; the API server's log says more")
+    kinds = {401: Forbidden, 403: Forbidden, 404: NotThere, 409: Taken}
+    return kinds.get(error.code, PipelineError)(
+        f"Kubeflow Pipelines refused {method} {path}: {reason.strip()[:400]}", hint="mlx logs shows the run; the API server's log says more"
+    )

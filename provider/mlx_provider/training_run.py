@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from mlx_pipelines.errors import PipelineError
-from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
-from mlx_specs.resources import PipelineRun, TrainingRunInputs, TrainingRunOutputs
+from mlx_provider.pipelines_server import pipelines_server, refuse_unfit_pipelines, speaking_of
+from mlx_provider.protocol import Created, Difference, Report, Values, changed_inputs
+from mlx_specs.resources import TrainingRunInputs, TrainingRunOutputs
 
 DIGITS = 16
+ACCESS = frozenset({"access"})
+"""Not of what is run."""
 
 
 class TrainingRun:
@@ -20,37 +22,29 @@ class TrainingRun:
         """Another fingerprint is another run; how a run would be submitted matters to the next one only."""
         if old_inputs.get("fingerprint") != inputs["fingerprint"]:
             return Difference(("fingerprint",), replaces=("fingerprint",))
-        return Difference(changed_inputs(old_inputs, inputs))
+        return Difference(changed_inputs(old_inputs, inputs, ignoring=ACCESS))
 
     def planned(self, inputs: Values, old_outputs: Values | None) -> Values:
         """The server gives the run its id; one that takes no run is told before anything is changed."""
         if old_outputs is not None and old_outputs.get("fingerprint") == inputs["fingerprint"]:
             return {**old_outputs, **inputs}
         asked = TrainingRunInputs.model_validate(inputs)
-        refuse_silent_pipelines(asked.model, asked.run)
+        refuse_unfit_pipelines(asked.model, asked.run)
         return dict(inputs)
 
     def create(self, inputs: Values, workspace: Path, report: Report) -> Created:
         """Submits the run, unless there is one of this fingerprint."""
-        from mlx_pipelines.kfp_api import submit
-
         asked = TrainingRunInputs.model_validate(inputs)
-        try:
-            run_id = submit(asked.run, run_name(asked))
-        except PipelineError as error:
-            raise ResourceError(f"model {asked.model!r}: {error}", hint=error.hint) from error
+        with speaking_of(asked.model):
+            run_id = pipelines_server(asked.run, asked.access).submit(asked.run, run_name(asked))
         report(f"submitted as run {run_id}")
         return Created(asked.fingerprint, TrainingRunOutputs(**dict(asked), run_id=run_id).wire())
 
     def read(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> Values | None:
         """The server knows the run, or it is gone and will be submitted again."""
-        from mlx_pipelines.kfp_api import state
-
         known = TrainingRunOutputs.model_validate(outputs)
-        try:
-            return outputs if state(known.run, known.run_id) is not None else None
-        except PipelineError as error:
-            raise ResourceError(f"model {known.model!r}: {error}", hint=error.hint) from error
+        with speaking_of(known.model):
+            return outputs if pipelines_server(known.run, known.access).state(known.run_id) is not None else None
 
     def update(self, id: str, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path, report: Report) -> Values:
         """Only records."""
@@ -58,16 +52,6 @@ class TrainingRun:
 
     def delete(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> None:
         """Runs and versions only grow."""
-
-
-def refuse_silent_pipelines(model: str, run: PipelineRun) -> None:
-    """Raises ``ResourceError`` where Kubeflow Pipelines would take no run of a model."""
-    from mlx_pipelines.kfp_api import refuse_silent
-
-    try:
-        refuse_silent(run.api, run.namespace)
-    except PipelineError as error:
-        raise ResourceError(f"model {model!r}: {error}", hint=error.hint) from error
 
 
 def run_name(asked: TrainingRunInputs) -> str:

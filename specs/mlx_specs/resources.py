@@ -537,7 +537,18 @@ class PipelineRun(Wire):
     pipeline_version: str
     """Names; the server's ids are looked up by them."""
     service_account: str
+    """That of its steps."""
+    submitter: str = "mlx-apply"
+    """The service account that asks for it."""
     arguments: Parameters = Field(default_factory=dict)
+
+
+class ClusterAccess(Wire):
+    """How whoever applies reaches the cluster. The next one may come another way: that is no change."""
+
+    kubeconfig: str = ""
+    """A path or a text; left out: as kubectl finds it, else the pod's own service account."""
+    context: str = ""
 
 
 class TrainingRunInputs(Wire):
@@ -547,6 +558,7 @@ class TrainingRunInputs(Wire):
     fingerprint: str
     """Of what the version is asked to be made of: the data by its definition, as its rows may not be there yet."""
     run: PipelineRun
+    access: ClusterAccess = ClusterAccess()
     about: About = About()
 
 
@@ -563,6 +575,7 @@ class RecurringRunInputs(Wire):
     schedule: str
     """Five fields, in UTC."""
     run: PipelineRun
+    access: ClusterAccess = ClusterAccess()
     about: About = About()
 
 

@@ -11,9 +11,11 @@ from typing import TypeVar
 
 from mlx_components.model import ALIAS
 from mlx_engine.stack_outputs import stack_outputs
+from mlx_kubernetes.account_token import account_token
 from mlx_kubernetes.client import Client
+from mlx_kubernetes.errors import KubernetesError
 from mlx_pipelines.errors import PipelineError
-from mlx_pipelines.kfp_api import state
+from mlx_pipelines.kfp_api import AUDIENCE, PipelinesServer
 from mlx_pipelines.registered import Registered
 from mlx_pipelines.registry_rest import pointed_to
 from mlx_pipelines.registry_server import registered_name
@@ -101,7 +103,7 @@ def _looked_up(workspace: Workspace, cluster: Cluster, recorded: Recorded, ids: 
     """Once for what there is; again with all around it where something is not well, or has not started."""
     client, place = client_of(workspace), place_of(workspace)
     live = asked(lambda: read_owned(client, place.namespace, place.owner))
-    facts = _facts(workspace, cluster, recorded, live, ids)
+    facts = _facts(workspace, client, cluster, recorded, live, ids)
     found = _all(workspace, facts, ids)
     if not any(Cause.read(item.fields) for item in found) and not any(text(pod, "status", "phase") == "Pending" for pod in live.of("Pod")):
         return found
@@ -122,13 +124,12 @@ def _about(workspace: Workspace, id: str) -> Mapping[str, object]:
     return {"description": metadata.description, "owner": metadata.owner, "labels": dict(metadata.labels)}
 
 
-def _facts(workspace: Workspace, cluster: Cluster, recorded: Recorded, live: Live, ids: Sequence[str]) -> Facts:
+def _facts(workspace: Workspace, client: Client, cluster: Cluster, recorded: Recorded, live: Live, ids: Sequence[str]) -> Facts:
     target = workspace.environment.spec.target
     assert isinstance(target, KubernetesTarget)
     models = [id.partition("/")[2] for id in ids if id.startswith("Model/")]
     runs = {id.partition("/")[2]: TrainingRunOutputs.model_validate(made["TrainingRun"]) for id, made in recorded.mlx.items() if "TrainingRun" in made}
     registered = _champions(workspace, target, models)
-    states = _each(sorted(runs), lambda model: state(runs[model].run, runs[model].run_id))
     declared = {id: str(made["Declared"].get("reason") or "") for id, made in recorded.mlx.items() if "Declared" in made}
     return Facts(
         now=datetime.now(UTC),
@@ -142,7 +143,7 @@ def _facts(workspace: Workspace, cluster: Cluster, recorded: Recorded, live: Liv
         current=frozenset(model for model, each in registered.items() if isinstance(each, Registered) and each.is_of(_asked_for(model, recorded))),
         released_from=workspace.released.lock.promoted_from if workspace.released is not None and workspace.released.lock is not None else "",
         runs=runs,
-        states=states,
+        states=_states(client, runs),
     )
 
 
@@ -151,6 +152,18 @@ def _champions(workspace: Workspace, target: KubernetesTarget, models: Sequence[
     if workspace.released is not None:
         return released_versions(workspace.released, target)
     return _each(models, lambda model: pointed_to(target.mlflow, registered_name(target.namespace, model), ALIAS))
+
+
+def _states(client: Client, runs: Mapping[str, TrainingRunOutputs]) -> Mapping[str, str | Unanswered | None]:
+    """How each model's run goes, as the account that has submitted them all sees it."""
+    if not runs:
+        return {}
+    run = next(iter(runs.values())).run
+    try:
+        server = PipelinesServer(run.api, run.namespace, account_token(client, run.namespace, run.submitter, AUDIENCE))
+    except KubernetesError as error:
+        return dict.fromkeys(runs, Unanswered(str(error)))
+    return _each(sorted(runs), lambda model: server.state(runs[model].run_id))
 
 
 def _asked_for(model: str, recorded: Recorded) -> str:

@@ -19,7 +19,7 @@ from mlx_components.kubernetes.namespace import environment_objects, namespace
 from mlx_components.kubernetes.notebook import notebook_objects
 from mlx_components.kubernetes.pipeline import pipeline_object, version_object, with_compute
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import TRAIN
+from mlx_components.kubernetes.pods import APPLY, TRAIN
 from mlx_components.on_cluster import OnClusterComponent, TrainedOnClusterComponent
 from mlx_components.release import ReleaseComponent
 from mlx_engine.embedded.executable import find_executable
@@ -40,7 +40,7 @@ from mlx_specs.model import Model
 from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
-from mlx_specs.resources import PipelineRun, RecurringRunInputs, TrainingRunInputs
+from mlx_specs.resources import ClusterAccess, PipelineRun, RecurringRunInputs, TrainingRunInputs
 from mlx_specs.state import FILE_BACKEND
 from mlx_specs.support import deferral
 from mlx_stacks.cluster_look import Connected, asked, nodes_if_allowed
@@ -70,7 +70,8 @@ def declare(workspace: Workspace, connected: Connected, found: Found, objects: M
     provider = ClusterProvider(connected.kubeconfig, connected.context, place.namespace)
     if workspace.released is not None and workspace.released.lock is not None:
         ReleaseComponent(workspace.name, home=workspace.layout.home, lock=workspace.released.lock)
-    declaring = _Declaring(workspace, place, found, provider, _environment(workspace, place, provider))
+    access = ClusterAccess(kubeconfig=connected.kubeconfig, context=connected.context)
+    declaring = _Declaring(workspace, place, found, provider, _environment(workspace, place, provider), access)
     for node in workspace.graph.objects:
         declaring.declare(node, objects.get(node.id, ()))
 
@@ -237,8 +238,8 @@ def _completion(workspace: Workspace, place: Place) -> tuple[Manifest, ...]:
 class _Declaring:
     """Declares one object after the other."""
 
-    def __init__(self, workspace: Workspace, place: Place, found: Found, provider: ClusterProvider, home: OnClusterComponent) -> None:
-        self._workspace, self._place, self._found = workspace, place, found
+    def __init__(self, workspace: Workspace, place: Place, found: Found, provider: ClusterProvider, home: OnClusterComponent, access: ClusterAccess) -> None:
+        self._workspace, self._place, self._found, self._access = workspace, place, found, access
         self._provider, self._home = provider, home
         self._pipelines: dict[str, OnClusterComponent] = {}
 
@@ -268,11 +269,13 @@ class _Declaring:
             pipeline=model.spec.pipeline,
             pipeline_version=version,
             service_account=TRAIN,
+            submitter=APPLY,
             arguments=run_arguments(found.runs[name], pipeline_of(model, graph), found.pipelines[model.spec.pipeline].ir),
         )
-        run = None if is_distributed(model) else TrainingRunInputs(model=name, fingerprint=found.runs[name].version.fingerprint, run=submitted)
+        fingerprint, access = found.runs[name].version.fingerprint, self._access
+        run = None if is_distributed(model) else TrainingRunInputs(model=name, fingerprint=fingerprint, run=submitted, access=access)
         schedule = model.spec.retraining.schedule if model.spec.retraining is not None else None
-        recurring = RecurringRunInputs(model=name, schedule=schedule, run=submitted) if schedule else None
+        recurring = RecurringRunInputs(model=name, schedule=schedule, run=submitted, access=access) if schedule else None
         after = [*self._home.objects, *self._pipelines[model.spec.pipeline].objects]
         told = told_of(model, self._workspace, found, version)
         TrainedOnClusterComponent(model, objects, self._provider, run=run, recurring=recurring, outputs=told, after=after)

@@ -176,6 +176,8 @@ def _object_change(item: ObjectSteps, root: Path) -> ObjectChange:
     effect, text = chosen or (Effect.METADATA, "metadata only") if changes or item.children else ("", "")
     if not item.children and changes:
         text = "metadata only, no retrain" if item.id.startswith("Model/") else "metadata only"
+    if not item.children and item.component.op is Op.CREATE:
+        text = "recorded: nothing of its own runs for it here"
     return ObjectChange(item.id, _action(item), changes, effect, text, indirect=not changes and _action(item) in ("update", "replace"), note=_note(item))
 
 

@@ -45,6 +45,7 @@ def test_every_kind_becomes_what_the_design_says(dev: OnCluster) -> None:
     assert schedules == {"batch-delay-nightly": "0 5 * * *", "dataset-flights": "0 3 * * *", "features-flights": "30 3 * * *"}
     assert sorted(run["display_name"].rpartition("-")[0] for run in dev.pipelines.runs) == ["delays-dev/delay", "delays-dev/delay-checkin"]
     assert [(item["display_name"], item["trigger"]["cron_schedule"]["cron"]) for item in dev.pipelines.live] == [("delay", "0 0 4 * * 1")]
+    assert [(item["display_name"], item["namespace"]) for item in dev.pipelines.experiments] == [("mlx", "delays-dev")]
 
 
 def test_pods_land_on_the_pool_they_name_and_on_no_other(dev: OnCluster) -> None:
@@ -171,7 +172,12 @@ def test_where_kubeflow_pipelines_is_asked_prepares_nothing_again_and_a_silent_o
     dev.workspace.edit(file, f"pipelines: {elsewhere}", "pipelines: http://127.0.0.1:1")
     silent = dev.mlx("plan", "--env", "dev", code=1)
     assert "model 'delay': Kubeflow Pipelines at http://127.0.0.1:1 does not answer: [Errno 111] Connection refused" in silent.err
-    dev.workspace.edit(file, "pipelines: http://127.0.0.1:1", there)
+    dev.workspace.edit(file, "pipelines: http://127.0.0.1:1", f"pipelines: {elsewhere}")
+    dev.pipelines.multi_user = False
+    single = dev.mlx("plan", "--env", "dev", code=1)
+    assert f"model 'delay': Kubeflow Pipelines at {elsewhere} is installed for a single user: it runs nothing in an environment's namespace" in single.err
+    dev.pipelines.multi_user = True
+    dev.workspace.edit(file, f"pipelines: {elsewhere}", there)
     assert dev.plan("dev") == {}
 
 

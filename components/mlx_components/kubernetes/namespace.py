@@ -28,6 +28,8 @@ MANAGED = {
     "trainer.kubeflow.org": ["trainjobs"],
 }
 """What an apply makes in the namespace, and so may change there."""
+RUNS_PIPELINES = "pipelines.kubeflow.org/enabled"
+"""Kubeflow Pipelines itself brings into a namespace with this label what its runs need there: where artifacts go, and the keys for that."""
 LAUNCHER = "kfp-launcher"
 """The ConfigMap in which KFP says where artifacts of steps are kept."""
 RULES: dict[str, list[dict[str, Any]]] = {
@@ -42,17 +44,22 @@ RULES: dict[str, list[dict[str, Any]]] = {
         *({"apiGroups": [group], "resources": names, "verbs": EVERYTHING} for group, names in MANAGED.items()),
         {"apiGroups": [""], "resources": ["events", "pods", "pods/log"], "verbs": LOOK},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch"]},
+        {"apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": [APPLY], "verbs": ["create"]},
+        {"apiGroups": ["pipelines.kubeflow.org"], "resources": ["experiments", "runs"], "verbs": ["create", "get", "list"]},
+        {"apiGroups": ["pipelines.kubeflow.org"], "resources": ["jobs"], "verbs": ["create", "disable", "get", "list"]},
     ],
 }
 """A driver makes its executors; KFP's own containers beside a step watch its pod and report to Argo; a pipeline's last step starts the Job
-that applies; that Job changes what an apply has made.
+that applies; that Job changes what an apply has made. Kubeflow Pipelines asks Kubernetes whether the account that submits runs may do so,
+and calls recurring runs jobs; whoever applies submits as that account.
 """
 
 
 def namespace(environment: Environment, place: Place) -> Manifest:
     """The environment's own, with what people say of it; pods that may do more than they need are not let in."""
     level = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("audit", "enforce", "warn")}
-    labels = {**place.labels(environment), **level, CLUSTER: place.cluster_name}
+    trains = {RUNS_PIPELINES: "true"} if environment.spec.models == "follow" else {}
+    labels = {**place.labels(environment), **level, CLUSTER: place.cluster_name, **trains}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace, "labels": labels, **annotated(environment.metadata)}}
 
 
