@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from mlx_pipelines.errors import PipelineError
@@ -26,6 +27,7 @@ LIMIT = 30
 PAGE = 100
 PATIENCE, PAUSE = 5.0, 0.5
 """Seconds: rights that were given a moment ago are not known everywhere in the cluster yet."""
+SUCCEEDED = "SUCCEEDED"
 ENABLE, ENABLED = "ENABLE", "ENABLED"
 """The mode that is asked for, and the status that comes of it."""
 EXPERIMENTS, RUNS, RECURRING = ("experiments", "experiments"), ("runs", "runs"), ("recurringruns", "recurringRuns")
@@ -62,11 +64,16 @@ class PipelinesServer:
     namespace: str
     token: str
     """Of a service account of the namespace, for ``AUDIENCE``."""
+    since: str = ""
+    """When the namespace was made, in RFC 3339: what had not ended before that never will, though the server still knows it."""
 
     def submit(self, run: PipelineRun, name: str) -> str:
-        """The id of the run of this name; it is submitted where there is none."""
-        found = next((item["run_id"] for item in self._named(RUNS, name)), None)
+        """The id of the run of this name; it is submitted where there is none that has come to its end or may still."""
+        found = next((item["run_id"] for item in self._named(RUNS, name) if self._counts(item)), None)
         return found or str(self._call("POST", "runs", {**self._body(run, name), "service_account": run.service_account})["run_id"])
+
+    def _counts(self, item: Mapping[str, Any]) -> bool:
+        return item.get("state") == SUCCEEDED or not self.since or _moment(item["created_at"]) >= _moment(self.since)
 
     def state(self, run_id: str) -> str | None:
         """``RUNNING``, ``SUCCEEDED``, …; None where the server has lost it."""
@@ -159,6 +166,10 @@ class PipelinesServer:
                 if time.monotonic() >= until:
                     raise
             time.sleep(PAUSE)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _says(item: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

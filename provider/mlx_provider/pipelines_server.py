@@ -23,7 +23,9 @@ def pipelines_server(run: PipelineRun, access: ClusterAccess) -> PipelinesServer
     from mlx_pipelines.kfp_api import AUDIENCE, PipelinesServer
 
     client = Client(connection(access.kubeconfig, access.context))
-    return PipelinesServer(run.api, run.namespace, account_token(client, run.namespace, run.submitter, AUDIENCE))
+    token = account_token(client, run.namespace, run.submitter, AUDIENCE)
+    namespace = client.get(f"/api/v1/namespaces/{run.namespace}").body
+    return PipelinesServer(run.api, run.namespace, token, str(namespace.get("metadata", {}).get("creationTimestamp") or ""))
 
 
 def refuse_unfit_pipelines(model: str, run: PipelineRun) -> None:

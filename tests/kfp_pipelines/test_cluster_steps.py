@@ -266,7 +266,9 @@ def test_a_step_has_the_compute_that_it_asks_for_and_as_many_threads(mine: Path)
     container = spec["deploymentSpec"]["executors"]["exec-learn"]["container"]
     assert container["resources"]["resourceMemoryLimit"] == "2Gi"
     assert {"name": "MLX_THREADS", "value": "2"} in container["env"]
-    assert platforms == {}
+    not_root = {"runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001}
+    executors = {name: {"securityContext": not_root} for name in spec["deploymentSpec"]["executors"]}
+    assert platforms == {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 
 
 def test_the_code_that_travels_is_what_is_reached_and_the_same_text_each_time(mine: Path, write_module: Write) -> None:

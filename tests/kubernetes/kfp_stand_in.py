@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -142,7 +143,7 @@ class PipelinesApi:
 
     def create_run(self, body: Item) -> Item:
         checked("V2beta1Run", body)
-        made = {**body, "run_id": str(uuid.uuid4()), "state": "PENDING"}
+        made = {**body, "run_id": str(uuid.uuid4()), "state": "PENDING", "created_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
         self.runs.append(made)
         return made
 

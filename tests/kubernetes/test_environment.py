@@ -133,6 +133,15 @@ def test_two_environments_on_one_cluster_do_not_touch_each_other(dev: OnCluster)
     assert everything_of(dev, "flights.other") == []
 
 
+def test_a_run_that_was_under_way_when_its_environment_was_destroyed_is_submitted_anew(dev: OnCluster) -> None:
+    ended = [run["run_id"] for run in dev.pipelines.runs if run["display_name"].startswith("delays-other/")]
+    dev.mlx("apply", "--env", "other", "--yes")
+    assert dev.plan("other") == {}
+    again = [run["run_id"] for run in dev.pipelines.runs if run["display_name"].startswith("delays-other/") and run["run_id"] not in ended]
+    assert (len(ended), len(again)) == (2, 2)
+    dev.mlx("destroy", "--env", "other", "--yes")
+
+
 def test_a_workload_that_no_node_can_hold_is_refused_before_anything_is_changed(dev: OnCluster) -> None:
     dev.workspace.edit("stacks/dev.yaml", "memory: 16Gi", "memory: 500Gi")
     said = dev.mlx("apply", "--env", "dev", "--yes", code=1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import environment, variables
+from mlx_components.kubernetes.pods import USER, environment, variables
 from mlx_pipelines.contract import RUN, RUN_ID
 from mlx_pipelines.refusals import has_pip_line
 from mlx_specs.base import Compute
@@ -24,6 +24,9 @@ EXECUTOR = "exec-"
 COMPLETE = "mlx-complete"
 COMPLETING = Compute(cpu=1, memory="4Gi")
 """It scores the held-out rows by two versions."""
+NOT_ROOT: Mapping[str, Any] = {"runAsNonRoot": True}
+"""KFP says it of its own containers; a namespace of level `restricted` wants to be told it of a step's own as well."""
+OUR_USER: Mapping[str, Any] = {**NOT_ROOT, "runAsUser": USER, "runAsGroup": USER}
 OURS = "python:"
 """How the image of a step begins that runs in ours: KFP's default, and that of our own steps. Another one is the user's own."""
 
@@ -49,7 +52,7 @@ class Compiled:
 def version_object(owner: Pipeline | Model, pipeline: Pipeline, place: Place, compiled: Compiled) -> Manifest:
     """One version, named by the digest of what it says: KFP lets nobody change it. ``owner`` is who needs it so: a model may ask for more."""
     spec, platforms = on_cluster(compiled, pipeline, place)
-    said = {"pipelineName": pipeline.metadata.name, "pipelineSpec": spec, **({"platformSpec": platforms} if platforms else {})}
+    said = {"pipelineName": pipeline.metadata.name, "pipelineSpec": spec, "platformSpec": platforms}
     name = f"{owner.metadata.name}-{digest(said)[:12]}"
     return {"apiVersion": API, "kind": "PipelineVersion", "metadata": place.metadata(owner, name), "spec": {"displayName": name, **said}}
 
@@ -79,9 +82,11 @@ def on_cluster(compiled: Compiled, pipeline: Pipeline, place: Place) -> tuple[di
             described["container"]["resources"] = {**described["container"].get("resources", {}), **_resources(compute)}
             placed |= {executor: where} if (where := _where(compute, place)) else {}
     _append(spec, compiled, place)
-    _tell_all(spec, ours | {f"{EXECUTOR}{COMPLETE}"})
-    platforms = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": placed}}}} if placed else {}
-    return spec, platforms
+    ours.add(f"{EXECUTOR}{COMPLETE}")
+    _tell_all(spec, ours)
+    containers = [name for name, described in executors.items() if "container" in described]
+    settings = {name: {**placed.get(name, {}), "securityContext": OUR_USER if name in ours else NOT_ROOT} for name in containers}
+    return spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": settings}}}}
 
 
 def _around(container: Mapping[str, Any], place: Place, code: str, compute: Compute | None, *flags: str) -> dict[str, Any]:
