@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
-from made_cluster import Program, place, program
+from made_cluster import LIMIT, Program, container_of, of_kind, place, program
 from made_flights import Packaged, flights
 from made_storage import Bucket, Buckets, tree
 from proxy import Fault, Request, proxy_to
 
-from mlx_components.kubernetes.inference import batch_objects
+from mlx_components.kubernetes.inference import MODELS, batch_objects, endpoint_objects
+from mlx_runtime.artifact import verify
 from mlx_runtime.batch import score_dataset
 from mlx_runtime.cluster.datasets import Prepared, content_key, current_key, write_prepared
 from mlx_runtime.cluster.storage import Storage, open_storage, sha256
@@ -207,4 +208,28 @@ def test_a_storage_that_does_not_answer_is_said(cluster: Cluster) -> None:
         1,
         f"error: Inference/nightly: {cluster.bucket.url}/datasets/flights/current.json could not be read: "
         f'Could not connect to the endpoint URL: "http://127.0.0.1:1/state/{cluster.bucket.url.rpartition("/")[2]}/datasets/flights/current.json"',
+    )
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_endpoints_version_is_laid_down_before_its_server_starts(cluster: Cluster, there: bool) -> None:
+    spec = InferenceSpec(mode="realtime", model="delay@champion", compute=Compute(cpu=1, memory="1Gi"))
+    version = cluster.version if there else cluster.version.model_copy(update={"artifact": f"{cluster.bucket.url}/models/delay/gone"})
+    objects = endpoint_objects(Inference(metadata=Metadata(name="delay-api"), spec=spec), place(cluster.bucket.url), version)
+    (initializer,) = of_kind(objects, "InferenceService")["spec"]["predictor"]["initContainers"]
+    models = cluster.folder / "models"
+    process = container_of(initializer).start(cluster.folder, {MODELS: str(models)}, {**cluster.bucket.variables, "TMPDIR": str(cluster.folder)})
+    _, log = process.communicate(timeout=LIMIT)
+    fetching = f"fetching version 4 from {version.artifact}"
+    if there:
+        assert (process.returncode, log.splitlines()) == (0, [fetching])
+        verify(models, cluster.packed.digest)
+        return
+    assert (process.returncode, log.splitlines()) == (
+        1,
+        [
+            fetching,
+            f"error: {version.artifact}/manifest.json is not there",
+            "hint: the registry's version names an artifact that was removed",
+        ],
     )

@@ -21,13 +21,16 @@ from mlx_components.kubernetes.pods import (
 )
 from mlx_components.kubernetes.programs import DIGITS, OBJECT_FOLDER, Program, program_objects
 from mlx_features.online_settings import VARIABLE
-from mlx_specs.base import seconds
+from mlx_specs.base import Compute, seconds
 from mlx_specs.feature_store import OnlineStore
 from mlx_specs.inference import Batch, Inference, Realtime, Scaling
 from mlx_specs.resources import FeatureJoin, FeatureLookup, Version, digest
 
 MODELS = "/mnt/models"
-"""Where KServe's storage initializer lays the artifact."""
+"""Where the server finds the artifact."""
+MODELS_VOLUME = "models"
+INITIALIZER = "storage-initializer"
+"""The name of KServe's own, which it leaves out where a pod has one."""
 FEATURES_FILE = "features.json"
 PORT = 8080
 CPU_TARGET = 80
@@ -121,14 +124,14 @@ def _runtime(inference: Inference, place: Place) -> Manifest:
         "livenessProbe": {**probe, "httpGet": {"path": "/v2/health/live", "port": PORT}},
         "resources": resources(compute),
         "securityContext": dict(CONTAINER_SECURITY),
-        "volumeMounts": [dict(SCRATCH_MOUNT)],
+        "volumeMounts": [dict(SCRATCH_MOUNT), {"name": MODELS_VOLUME, "mountPath": MODELS, "readOnly": True}],
     }
     spec = {
         "containers": [container],
         "multiModel": False,
         "protocolVersions": ["v1", "v2"],
         "supportedModelFormats": [{"name": "mlx", "version": "1", "autoSelect": False}],
-        "volumes": [{"name": "scratch", "emptyDir": {}}],
+        "volumes": [{"name": "scratch", "emptyDir": {}}, {"name": MODELS_VOLUME, "emptyDir": {}}],
     }
     return {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ServingRuntime", "metadata": place.metadata(inference, runtime_name(inference)), "spec": spec}
 
@@ -152,12 +155,13 @@ def _service(inference: Inference, place: Place, version: Version, scaling: Scal
         "securityContext": dict(POD_SECURITY),
         "terminationGracePeriodSeconds": seconds((inference.spec.realtime or Realtime()).timeout) + GRACE,
         **placement(place, compute),
+        "initContainers": [_fetching(place, version, compute)],
         "model": {
             "modelFormat": {"name": "mlx", "version": "1"},
             "protocolVersion": "v2",
             "runtime": runtime_name(inference),
             "storageUri": storage_uri(version.artifact),
-            "env": [{"name": "MLX_VERSION", "value": json.dumps(version.wire(), sort_keys=True)}],
+            "env": _which(version),
             "resources": resources(compute),
         },
     }
@@ -168,6 +172,24 @@ def _service(inference: Inference, place: Place, version: Version, scaling: Scal
         "metadata": {**metadata, "labels": labels, "annotations": annotations},
         "spec": {"predictor": predictor},
     }
+
+
+def _fetching(place: Place, version: Version, compute: Compute | None) -> Manifest:
+    """What lays the version down before the server starts; KServe's own is refused in a namespace of level `restricted`."""
+    return {
+        "name": INITIALIZER,
+        "image": place.image("runtime"),
+        "command": ["python", "-m", "mlx_runtime.cluster.fetch_model"],
+        "args": ["--folder", MODELS],
+        "env": [*environment(variables(place)), *_which(version)],
+        "resources": resources(compute),
+        "securityContext": dict(CONTAINER_SECURITY),
+        "volumeMounts": [dict(SCRATCH_MOUNT), {"name": MODELS_VOLUME, "mountPath": MODELS}],
+    }
+
+
+def _which(version: Version) -> list[Manifest]:
+    return [{"name": "MLX_VERSION", "value": json.dumps(version.wire(), sort_keys=True)}]
 
 
 def storage_uri(artifact: str) -> str:

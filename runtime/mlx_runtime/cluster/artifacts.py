@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from mlx_runtime.artifact import digest_of, verify
-from mlx_runtime.cluster.storage import MANIFEST, Storage, StorageError
+from mlx_runtime.cluster.storage import MANIFEST, Storage, StorageError, open_storage
+from mlx_specs.resources import Version
 
 
 def fetch_artifact(source: Storage, folder: Path, digest: str = "") -> bool:
@@ -16,6 +17,13 @@ def fetch_artifact(source: Storage, folder: Path, digest: str = "") -> bool:
             raise StorageError(f"{source.where(name)} is not there", hint="the artifact is not whole: send it again")
     verify(folder, digest or digest_of(folder))
     return True
+
+
+def fetch_version(version: Version, folder: Path) -> None:
+    """The artifact of its digest; ``StorageError`` or ``ArtifactError``."""
+    source = open_storage(version.artifact)
+    if not fetch_artifact(source, folder, version.artifact_digest):
+        raise StorageError(f"{source.where(MANIFEST)} is not there", hint="the registry's version names an artifact that was removed")
 
 
 def send_artifact(folder: Path, to: Storage) -> bool:

@@ -4,17 +4,16 @@ The same code as on the laptop, so the same predictions to the bit. Features are
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 from mlx_runtime.batch import score_dataset
 from mlx_runtime.batch.run import PREDICTIONS_FILE, run_digest
-from mlx_runtime.cluster.artifacts import fetch_artifact
+from mlx_runtime.cluster.artifacts import fetch_version
 from mlx_runtime.cluster.code import lay_code
 from mlx_runtime.cluster.datasets import await_current, fetch_rows, read_manifest
 from mlx_runtime.cluster.joined import join_features
 from mlx_runtime.cluster.run import Run
-from mlx_runtime.cluster.storage import MANIFEST, Storage, StorageError, open_storage
+from mlx_runtime.cluster.storage import MANIFEST, Storage, open_storage
 from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.prepare.folder import DATA
 from mlx_specs import layout
@@ -96,10 +95,3 @@ def _score_rows(inputs: BatchPredictionsInputs, asked: ScoreObject, storage: Sto
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
     storage.send_folder(folder, key)
     return manifest
-
-
-def fetch_version(version: Version, folder: Path) -> None:
-    """The artifact of its digest; ``StorageError`` or ``ArtifactError``."""
-    source = open_storage(version.artifact)
-    if not fetch_artifact(source, folder, version.artifact_digest):
-        raise StorageError(f"{source.where(MANIFEST)} is not there", hint="the registry's version names an artifact that was removed")

@@ -1,6 +1,6 @@
 """``python -m mlx_runtime.server.container --model NAME --folder /mnt/models``: the model server inside KServe.
 
-The folder is what the storage initializer laid down: it is verified, and never written to. The server listens while it loads,
+The folder is what mlx_runtime.cluster.fetch_model laid down: it is verified, and never written to. The server listens while it loads,
 because the liveness probe does not wait for a large model. SIGTERM makes it unready first and ends it after the requests in
 flight. Its log is its standard error; besides, it writes the functions of on-demand features into a folder of its own.
 """
