@@ -19,12 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distant import distant
+
 from mlx_cli.hurried import hurried
 
 HERE = Path(__file__).parents[2]
 sys.path[:0] = [str(HERE / "tests"), str(HERE / "tests/kubernetes")]
 COUNT = 200
-ROUNDS = 5
+ROUNDS, DISTANT_ROUNDS = 5, 3
+ROUND_TRIPS = (2, 10, 30)
+"""Milliseconds to the API server: the next building, the cloud's region, the continent."""
 WAITED = ("Pod", "Deployment", "StatefulSet", "DaemonSet", "Job")
 CALLED = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 """Each would slow down every request that comes after it."""
@@ -50,6 +54,8 @@ print(json.dumps([status, time.perf_counter() - began, used.ru_utime + used.ru_s
 """A small process starts the one that is measured: its peak would begin with that of who starts it."""
 Row = Callable[[str, str], Sequence[str]]
 """``row("apply", namespace)``: the command."""
+Rounds = Sequence[Mapping[str, tuple[Taken, Taken]]]
+"""Of each row the first apply and the plan after it, round for round."""
 
 
 def main() -> None:
@@ -60,25 +66,34 @@ def main() -> None:
     from control_plane import binaries, control_plane
 
     with tempfile.TemporaryDirectory() as folder, control_plane(Path(folder), binaries(lambda line: print(line, file=sys.stderr))) as plane:
-        rows = rows_of(plane, Path(folder))
+        rows = rows_of(plane, Path(folder), plane.kubeconfig())
         for row in rows.values():
             both(plane, row)  # what is compiled and cached once
         taken = [{name: both(plane, row) for name, row in rows.items()} for _ in range(ROUNDS)]
         print_times(taken)
         print_requests({name: counted(plane, row) for name, row in rows.items()})
+        print_distances({round_trip: far(plane, Path(folder), round_trip) for round_trip in ROUND_TRIPS})
         print(f"\nrequests one after the other through one kept connection, ms: {requests(plane)}")
 
 
-def rows_of(plane: Any, folder: Path) -> Mapping[str, Row]:
-    kubeconfig = str(plane.kubeconfig())
+def far(plane: Any, folder: Path, round_trip: float) -> Rounds:
+    """The same where the server's answers take this many milliseconds more."""
+    near = plane.kubeconfig()
+    with distant(plane.url, round_trip / 1000) as url:
+        kubeconfig = near.with_name(f"{round_trip}-away.kubeconfig")
+        kubeconfig.write_text(near.read_text().replace(plane.url, url))
+        rows = rows_of(plane, folder, kubeconfig)
+        return [{name: both(plane, row) for name, row in rows.items()} for _ in range(DISTANT_ROUNDS)]
 
+
+def rows_of(plane: Any, folder: Path, kubeconfig: Path) -> Mapping[str, Row]:
     def kubectl(verb: str, namespace: str) -> Sequence[str]:
         file = folder / f"{namespace}.json"
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(namespace)}))
-        return [plane.programs["kubectl"], "--kubeconfig", kubeconfig, {"plan": "diff"}.get(verb, verb), "--server-side", "-f", str(file)]
+        return [plane.programs["kubectl"], "--kubeconfig", str(kubeconfig), {"plan": "diff"}.get(verb, verb), "--server-side", "-f", str(file)]
 
     def host(parallel: int) -> Row:
-        return lambda verb, namespace: [sys.executable, __file__, "run", verb, str(folder / namespace), kubeconfig, namespace, str(parallel)]
+        return lambda verb, namespace: [sys.executable, __file__, "run", verb, str(folder / namespace), str(kubeconfig), namespace, str(parallel)]
 
     return {"kubectl apply --server-side, kubectl diff": kubectl, "mlx's host and provider, parallel: 4": host(4), "the same, parallel: 8": host(8)}
 
@@ -107,7 +122,7 @@ def compiled() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def print_times(rounds: Sequence[Mapping[str, tuple[Taken, Taken]]]) -> None:
+def print_times(rounds: Rounds) -> None:
     columns = ("first apply, s", "÷ kubectl", "its own CPU, s", "plan, s", "÷ kubectl", "its own CPU, s", "peak MB")
     print(f"\n| {COUNT} objects, best of {ROUNDS} | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
     first: list[float] = []
@@ -118,6 +133,17 @@ def print_times(rounds: Sequence[Mapping[str, tuple[Taken, Taken]]]) -> None:
         peak = max(one.peak for one in (*applied, *planned))
         cells = (f"{apply:.2f}", f"{apply / first[0]:.2f}", f"{min(one.cpu for one in applied):.2f}")
         print(f"| {name} | {' | '.join(cells)} | {plan:.2f} | {plan / first[1]:.2f} | {min(one.cpu for one in planned):.2f} | {peak:.0f} |")
+
+
+def print_distances(distances: Mapping[float, Rounds]) -> None:
+    print(f"\n| round trip to the server, ms; best of {DISTANT_ROUNDS} | first apply, s | ÷ kubectl | plan, s | ÷ kubectl |\n|---|{'---:|' * 4}")
+    for round_trip, rounds in distances.items():
+        first: list[float] = []
+        for name in rounds[0]:
+            walls = [min(taken[name][at].wall for taken in rounds) for at in (0, 1)]
+            first = first or walls
+            cells = [f"{wall:.2f} | {wall / of_kubectl:.2f}" for wall, of_kubectl in zip(walls, first, strict=True)]
+            print(f"| {round_trip}: {name} | {' | '.join(cells)} |")
 
 
 def print_requests(rows: Mapping[str, tuple[Counter[str], Counter[str]]]) -> None:

@@ -125,6 +125,8 @@ class EmbeddedHost:
         """Without a lease nothing is done: a preview."""
         start, dry_run = time.time(), lease is None
         secrets = Secrets(self._stack.passphrase, salt_of(stored))
+        if lease and not stored:
+            secrets.foresee()
         snapshot, text = snapshot_of(stored, secrets), CheckpointText(self._stack, secrets)
         with self._packages(snapshot, on_event, dry_run=dry_run) as packages:
             write = self._writer(text, lease) if lease else None

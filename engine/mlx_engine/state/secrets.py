@@ -1,11 +1,13 @@
 """Pulumi's passphrase secrets: AES-256-GCM under a key that PBKDF2 derives from the passphrase and a salt.
 
-The key costs a tenth of a second, so it is derived when the first secret is met and kept for the process.
+The key costs a tenth of a second, so it is derived when the first secret is met and kept for the process; a new stack's beside what its
+first update does meanwhile.
 """
 
 import base64
 import json
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, cast
 
@@ -36,6 +38,13 @@ class Secrets:
         self.salt_state = salt_state
         """``v1:SALT:CIPHERTEXT``, or '' while no secret has been met."""
         self._sealed: dict[tuple[str, str], str] = {}
+        self._foreseen: Future[str] | None = None
+
+    def foresee(self) -> None:
+        """Begins to derive the key that the first secret will need, on a thread of its own."""
+        deriving = ThreadPoolExecutor(1, "mlx-key")
+        self._foreseen = deriving.submit(_new_salt_state, self._passphrase)
+        deriving.shutdown(wait=False)
 
     def opened(self, value: Any, scope: str) -> Any:
         """``value`` with every sealed secret replaced by a marked plain one; ``scope`` is the resource it belongs to."""
@@ -74,7 +83,7 @@ class Secrets:
 
     def _key(self) -> bytes:
         if not self.salt_state:
-            self.salt_state = _new_salt_state(self._passphrase)
+            self.salt_state = self._foreseen.result() if self._foreseen else _new_salt_state(self._passphrase)
         return _checked_key(self._passphrase, self.salt_state)
 
 
