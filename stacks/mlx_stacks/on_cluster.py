@@ -79,7 +79,7 @@ def declare(workspace: Workspace, connected: Connected, found: Found, objects: M
 def manifests(workspace: Workspace) -> tuple[Manifest, ...]:
     """Everything in the order in which it can be applied."""
     place, found = place_of(workspace), look_up(workspace)
-    made = [namespace(workspace.environment, place), *_within(workspace, place)]
+    made = [_namespace(workspace, place), *_within(workspace, place)]
     return (*made, *(each for objects in objects_by_id(workspace, found).values() for each in objects))
 
 
@@ -215,11 +215,16 @@ def _inference(inference: Inference, place: Place, found: Found) -> Sequence[Man
 def _environment(workspace: Workspace, place: Place, provider: ClusterProvider) -> OnClusterComponent:
     """The namespace before what stands in it."""
     environment = workspace.environment
-    there = namespace(environment, place)
+    there = _namespace(workspace, place)
     component = OnClusterComponent(environment, "Environment", (there,), provider, protect=environment.spec.protect)
     component.more(_within(workspace, place))
     component.register_outputs({"namespace": place.namespace})
     return component
+
+
+def _namespace(workspace: Workspace, place: Place) -> Manifest:
+    stores = any(isinstance(node.object, FeatureStore) for node in workspace.graph.objects)
+    return namespace(workspace.environment, place, serves_features=stores)
 
 
 def _within(workspace: Workspace, place: Place) -> tuple[Manifest, ...]:

@@ -118,7 +118,14 @@ def inference_service(self: Controllers, path: str, item: Object) -> None:
 
 
 def feature_store(self: Controllers, path: str, item: Object) -> None:
-    self.say(path, item, {"conditions": [condition(item, "Ready")]})
+    """A server whose container has no security context, as Feast's operator makes it."""
+    services = item["spec"]["services"]
+    labels = {**SERVED, "app": f"feast-{item['metadata']['name']}"}
+    container = {"name": "online", "image": services["onlineStore"]["server"]["image"], "resources": services["onlineStore"]["server"]["resources"]}
+    pod = {"containers": [container], "securityContext": services["securityContext"]}
+    made = self.make(item, "apps/v1/namespaces/NAMESPACE/deployments", deployment(labels["app"], labels, pod, 1))
+    if (made.get("status") or {}).get("availableReplicas"):
+        self.say(path, item, {"conditions": [condition(item, "Ready")]})
 
 
 def spark_application(self: Controllers, path: str, item: Object) -> None:
@@ -132,6 +139,26 @@ def spark_application(self: Controllers, path: str, item: Object) -> None:
 
 
 def train_job(self: Controllers, path: str, item: Object) -> None:
+    """The first node's pod: the runtime's container, which has nothing of its own, with what the job's patch says."""
+    (patched,) = item["spec"]["runtimePatches"]
+    (node,) = patched["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
+    pod = node["template"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    trainer = item["spec"]["trainer"]
+    run = {**pod, "restartPolicy": "Never", "containers": [{**container, "image": trainer["image"], "resources": trainer["resourcesPerNode"]}]}
+    labels = {**SERVED, **item["metadata"].get("labels", {})}
+    name = f"{item['metadata']['name']}-node-0"
+    template = {"metadata": {"labels": labels}, "spec": run}
+    self.make(
+        item,
+        "batch/v1/namespaces/NAMESPACE/jobs",
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": name, "labels": labels},
+            "spec": {"template": template},
+        },
+    )
     self.say(path, item, {"conditions": [condition(item, "Complete", observed=False)]})
 
 

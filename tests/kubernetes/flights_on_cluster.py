@@ -48,7 +48,14 @@ CONTROLLERS = {"kserve": "kserve-controller-manager", "kueue-system": "kueue-con
 """What an add-on is known by: one Deployment each, which KWOK runs."""
 VOLUMES = 60
 """Of notebooks: one that was released is not bound again."""
-POOL_OF = {"dataset-flights": "memory", "dataset-weather": "memory", "delay-api": "general", "batch-delay-nightly": "memory", "explore": "gpu"}
+POOL_OF = {
+    "dataset-flights": "memory",
+    "dataset-weather": "memory",
+    "delay-api": "general",
+    "batch-delay-nightly": "memory",
+    "explore": "gpu",
+    "train-minutes": "gpu",
+}
 """By the beginning of a pod's name."""
 
 

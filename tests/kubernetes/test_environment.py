@@ -56,14 +56,31 @@ def test_pods_land_on_the_pool_they_name_and_on_no_other(dev: OnCluster) -> None
     wanted = {name: {f"{pool}-1"} for name, pool in POOL_OF.items()}
     assert dev.plane.until(lambda: placed() == wanted or None, f"pods on their pools: {placed()}")
     on_gpu = [pod["metadata"]["name"] for pod in dev.objects("/api/v1/pods") if pod["spec"].get("nodeName") == "gpu-1"]
-    assert [name for name in on_gpu if not name.startswith("explore")] == []
+    assert [name for name in on_gpu if not name.startswith(("explore", "train-minutes"))] == []
 
 
-def test_pods_pass_the_restricted_security_level(dev: OnCluster) -> None:
-    space = dev.plane.request("GET", "/api/v1/namespaces/delays-dev")
-    assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+LEVELS = ("audit", "enforce", "warn")
+
+
+def test_every_pod_of_ours_passes_the_restricted_security_level_and_only_feasts_servers_do_not(dev: OnCluster) -> None:
+    labels = dev.plane.request("GET", "/api/v1/namespaces/delays-dev")["metadata"]["labels"]
+    assert [labels[f"pod-security.kubernetes.io/{mode}"] for mode in LEVELS] == ["restricted", "baseline", "restricted"]
     refused = [event for event in dev.objects("/api/v1/namespaces/delays-dev/events") if "violates PodSecurity" in event.get("message", "")]
     assert refused == []
+    strict = {"metadata": {"name": "strict", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    dev.plane.request("POST", "/api/v1/namespaces", strict)
+    dev.plane.until(lambda: dev.objects("/api/v1/namespaces/strict/serviceaccounts"), "the namespace has an account")
+    let_in: dict[str, bool] = {}
+    for pod in dev.objects("/api/v1/namespaces/delays-dev/pods"):
+        spec = {key: value for key, value in pod["spec"].items() if key not in ("nodeName", "serviceAccount", "serviceAccountName", "priority", "volumes")}
+        for container in (*spec["containers"], *spec.get("initContainers", [])):
+            container.pop("volumeMounts", None)
+        url = f"{dev.plane.url}/api/v1/namespaces/strict/pods?dryRun=All"
+        answer = dev.plane.session.post(url, json={"metadata": {"name": pod["metadata"]["name"]}, "spec": spec}, timeout=30)
+        let_in[pod["metadata"]["name"].partition("-")[0]] = answer.ok
+        assert answer.ok or "violates PodSecurity" in answer.text, answer.text
+    assert {"batch", "dataset", "delay", "explore", "features", "train"} <= let_in.keys()
+    assert [name for name, ok in let_in.items() if not ok] == ["feast"]
 
 
 def test_a_run_is_submitted_once_for_a_fingerprint(dev: OnCluster) -> None:

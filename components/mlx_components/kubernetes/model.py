@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import POD_SECURITY, TRAIN, environment, placement, resources, variables
+from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, TRAIN, environment, placement, resources, variables
 from mlx_components.kubernetes.programs import DIGITS
 from mlx_specs.base import plain
 from mlx_specs.model import Model
@@ -32,7 +32,8 @@ def train_job(model: Model, place: Place, run: SubmittedRun, code: str) -> Manif
     compute = model.spec.compute
     assert compute is not None
     name = model.metadata.name
-    seen = [variables(place), place.image("pipelines"), plain(compute), placement(place, compute), place.labels(model)]
+    patch = _patch(place, model)
+    seen = [variables(place), place.image("pipelines"), plain(compute), patch, place.labels(model)]
     marked = digest([run.version.fingerprint, *seen])
     marked_name = f"train-{name}-{marked[:DIGITS]}"
     told = {
@@ -47,7 +48,7 @@ def train_job(model: Model, place: Place, run: SubmittedRun, code: str) -> Manif
         "env": environment({**variables(place), **told, **({"MLX_CODE": code} if code else {})}),
         "resourcesPerNode": resources(compute),
     }
-    spec = {"runtimeRef": {"name": RUNTIME, "kind": "ClusterTrainingRuntime"}, "trainer": trainer, "runtimePatches": [_patch(place, model)]}
+    spec = {"runtimeRef": {"name": RUNTIME, "kind": "ClusterTrainingRuntime"}, "trainer": trainer, "runtimePatches": [patch]}
     return {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
         "kind": "TrainJob",
@@ -57,6 +58,8 @@ def train_job(model: Model, place: Place, run: SubmittedRun, code: str) -> Manif
 
 
 def _patch(place: Place, model: Model) -> dict[str, Any]:
-    pod = {"serviceAccountName": TRAIN, "securityContext": dict(POD_SECURITY), **placement(place, model.spec.compute)}
+    # The runtime's own container: its file system stays as the runtime has it.
+    own = {"name": POD_OF_RUNTIME, "securityContext": {name: value for name, value in CONTAINER_SECURITY.items() if name != "readOnlyRootFilesystem"}}
+    pod = {"serviceAccountName": TRAIN, "securityContext": dict(POD_SECURITY), "containers": [own], **placement(place, model.spec.compute)}
     template = {"spec": {"template": {"spec": pod}}}
     return {"manager": MANAGER, "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": [{"name": POD_OF_RUNTIME, "template": template}]}}}}

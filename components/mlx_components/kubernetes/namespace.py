@@ -55,9 +55,15 @@ and calls recurring runs jobs; whoever applies submits as that account.
 """
 
 
-def namespace(environment: Environment, place: Place) -> Manifest:
-    """The environment's own, with what people say of it; pods that may do more than they need are not let in."""
+def namespace(environment: Environment, place: Place, *, serves_features: bool = False) -> Manifest:
+    """The environment's own, with what people say of it; pods that may do more than they need are not let in.
+
+    Feast's operator gives the containers of its servers no security context, and its object has no field for one: where there is a
+    feature store the level is the next lower one, and what falls short of the higher one is still told.
+    """
     level = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("audit", "enforce", "warn")}
+    if serves_features:
+        level["pod-security.kubernetes.io/enforce"] = "baseline"
     trains = {RUNS_PIPELINES: "true"} if environment.spec.models == "follow" else {}
     labels = {**place.labels(environment), **level, CLUSTER: place.cluster_name, **trains}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace, "labels": labels, **annotated(environment.metadata)}}
