@@ -14,7 +14,7 @@ from mlx_stacks.node_trouble import unscheduled
 from mlx_stacks.trouble import Trouble, logs_of
 
 STORAGE_INITIALIZER = "storage-initializer"
-"""KServe's container that fetches the model."""
+"""The container that fetches the model, where KServe would put its own."""
 UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
 ON_ITS_WAY = ("ContainerCreating", "PodInitializing", "")
 MISSING = re.compile(r'(secret|configmap|persistentvolumeclaim|serviceaccount) "([^"]+)"[^"]*not found', re.IGNORECASE)

@@ -199,7 +199,7 @@ def test_a_folder_without_a_model_and_variables_that_are_none_are_said(tmp_path:
     base = ["--model", NAME, "--folder", str(tmp_path), "--host", "127.0.0.1", "--port", str(free_port())]
     empty = run(tmp_path, base, {})
     assert (empty.returncode, empty.stderr.rpartition(" ERROR ")[2].splitlines()[0]) == (
-        1, f"{tmp_path} holds no model.json: the storage initializer laid down no artifact of mlx",
+        1, f"{tmp_path} holds no model.json: nothing laid down an artifact of mlx",
     )  # fmt: skip
     wrong = run(tmp_path, base, {"MLX_THREADS": "many"})
     assert wrong.stderr.strip().endswith("ERROR MLX_ABOUT is a JSON object and MLX_THREADS a number: they come with the ServingRuntime")

@@ -193,7 +193,7 @@ def _which(version: Version) -> list[Manifest]:
 
 
 def storage_uri(artifact: str) -> str:
-    """As KServe's storage initializer reads it: Azure's has the account in the host."""
+    """As KServe reads it: Azure's has the account in the host."""
     place, _, query = artifact.partition("?")
     if not place.startswith("azblob://"):
         return artifact

@@ -121,7 +121,7 @@ def version_of(folder: Path, environment: Mapping[str, str]) -> Version:
     if told.exists:
         return told.model_copy(update={"artifact": str(folder)})
     if not (folder / MODEL_FILE).is_file():
-        raise StartError(f"{folder} holds no {MODEL_FILE}: the storage initializer laid down no artifact of mlx")
+        raise StartError(f"{folder} holds no {MODEL_FILE}: nothing laid down an artifact of mlx")
     digest = digest_of(folder)
     fingerprint = verify(folder, digest).fingerprint
     return Version(fingerprint=fingerprint, version=fingerprint[:DIGITS], artifact=str(folder), artifact_digest=digest)
