@@ -64,16 +64,14 @@ class PipelinesServer:
     namespace: str
     token: str
     """Of a service account of the namespace, for ``AUDIENCE``."""
-    since: str = ""
-    """When the namespace was made, in RFC 3339: what had not ended before that never will, though the server still knows it."""
 
-    def submit(self, run: PipelineRun, name: str) -> str:
-        """The id of the run of this name; it is submitted where there is none that has come to its end or may still."""
-        found = next((item["run_id"] for item in self._named(RUNS, name) if self._counts(item)), None)
+    def submit(self, run: PipelineRun, name: str, since: str) -> str:
+        """The id of the run of this name; it is submitted where there is none that has come to its end or may still.
+
+        ``since`` is when the namespace was made, in RFC 3339: what had not ended before that never will, though the server still knows it.
+        """
+        found = next((item["run_id"] for item in self._named(RUNS, name) if _counts(item, since)), None)
         return found or str(self._call("POST", "runs", {**self._body(run, name), "service_account": run.service_account})["run_id"])
-
-    def _counts(self, item: Mapping[str, Any]) -> bool:
-        return item.get("state") == SUCCEEDED or not self.since or _moment(item["created_at"]) >= _moment(self.since)
 
     def state(self, run_id: str) -> str | None:
         """``RUNNING``, ``SUCCEEDED``, …; None where the server has lost it."""
@@ -166,6 +164,10 @@ class PipelinesServer:
                 if time.monotonic() >= until:
                     raise
             time.sleep(PAUSE)
+
+
+def _counts(item: Mapping[str, Any], since: str) -> bool:
+    return item.get("state") == SUCCEEDED or not since or _moment(item["created_at"]) >= _moment(since)
 
 
 def _moment(text: str) -> datetime:

@@ -12,20 +12,30 @@ from mlx_provider.protocol import ResourceError
 from mlx_specs.resources import ClusterAccess, PipelineRun
 
 if TYPE_CHECKING:
+    from mlx_kubernetes.client import Client
     from mlx_pipelines.kfp_api import PipelinesServer
 
 
-def pipelines_server(run: PipelineRun, access: ClusterAccess) -> PipelinesServer:
-    """Raises ``KubernetesError`` where no token is given."""
-    from mlx_kubernetes.account_token import account_token
+def reached(access: ClusterAccess) -> Client:
+    """The cluster, as whoever applies reaches it."""
     from mlx_kubernetes.client import Client
     from mlx_kubernetes.connection import connection
+
+    return Client(connection(access.kubeconfig, access.context))
+
+
+def pipelines_server(run: PipelineRun, client: Client) -> PipelinesServer:
+    """Raises ``KubernetesError`` where no token is given."""
+    from mlx_kubernetes.account_token import account_token
     from mlx_pipelines.kfp_api import AUDIENCE, PipelinesServer
 
-    client = Client(connection(access.kubeconfig, access.context))
-    token = account_token(client, run.namespace, run.submitter, AUDIENCE)
+    return PipelinesServer(run.api, run.namespace, account_token(client, run.namespace, run.submitter, AUDIENCE))
+
+
+def namespace_made(run: PipelineRun, client: Client) -> str:
+    """When the run's namespace was made, in RFC 3339."""
     namespace = client.get(f"/api/v1/namespaces/{run.namespace}").body
-    return PipelinesServer(run.api, run.namespace, token, str(namespace.get("metadata", {}).get("creationTimestamp") or ""))
+    return str(namespace.get("metadata", {}).get("creationTimestamp") or "")
 
 
 def refuse_unfit_pipelines(model: str, run: PipelineRun) -> None:

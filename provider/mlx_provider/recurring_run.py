@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlx_provider.pipelines_server import pipelines_server, refuse_unfit_pipelines, speaking_of
+from mlx_provider.pipelines_server import pipelines_server, reached, refuse_unfit_pipelines, speaking_of
 from mlx_provider.protocol import Created, Difference, Report, Values, changed_inputs
 from mlx_provider.training_run import ACCESS
 from mlx_specs.resources import RecurringRunInputs, RecurringRunOutputs
@@ -31,14 +31,14 @@ class RecurringRun:
         """Finds the live one that says the same, or makes it."""
         asked = RecurringRunInputs.model_validate(inputs)
         with speaking_of(asked.model):
-            found = pipelines_server(asked.run, asked.access).schedule(asked.run, asked.model, asked.schedule)
+            found = pipelines_server(asked.run, reached(asked.access)).schedule(asked.run, asked.model, asked.schedule)
         return Created(asked.model, RecurringRunOutputs(**dict(asked), recurring_run_id=found).wire())
 
     def read(self, id: str, inputs: Values, outputs: Values, workspace: Path) -> Values | None:
         """It is live, or gone: somebody may have disabled it."""
         known = RecurringRunOutputs.model_validate(outputs)
         with speaking_of(known.model):
-            return outputs if pipelines_server(known.run, known.access).is_live(known.recurring_run_id) else None
+            return outputs if pipelines_server(known.run, reached(known.access)).is_live(known.recurring_run_id) else None
 
     def update(self, id: str, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path, report: Report) -> Values:
         """As create: what is live and says the same stays."""
@@ -48,4 +48,4 @@ class RecurringRun:
         """Disabled; its runs stay."""
         known = RecurringRunInputs.model_validate(outputs)
         with speaking_of(known.model):
-            pipelines_server(known.run, known.access).unschedule(known.model)
+            pipelines_server(known.run, reached(known.access)).unschedule(known.model)

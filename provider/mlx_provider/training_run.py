@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlx_provider.pipelines_server import pipelines_server, refuse_unfit_pipelines, speaking_of
+from mlx_provider.pipelines_server import namespace_made, pipelines_server, reached, refuse_unfit_pipelines, speaking_of
 from mlx_provider.protocol import Created, Difference, Report, Values, changed_inputs
 from mlx_specs.resources import TrainingRunInputs, TrainingRunOutputs
 
@@ -36,7 +36,8 @@ class TrainingRun:
         """Submits the run, unless there is one of this fingerprint."""
         asked = TrainingRunInputs.model_validate(inputs)
         with speaking_of(asked.model):
-            run_id = pipelines_server(asked.run, asked.access).submit(asked.run, run_name(asked))
+            client = reached(asked.access)
+            run_id = pipelines_server(asked.run, client).submit(asked.run, run_name(asked), namespace_made(asked.run, client))
         report(f"submitted as run {run_id}")
         return Created(asked.fingerprint, TrainingRunOutputs(**dict(asked), run_id=run_id).wire())
 
@@ -44,7 +45,7 @@ class TrainingRun:
         """The server knows the run, or it is gone and will be submitted again."""
         known = TrainingRunOutputs.model_validate(outputs)
         with speaking_of(known.model):
-            return outputs if pipelines_server(known.run, known.access).state(known.run_id) is not None else None
+            return outputs if pipelines_server(known.run, reached(known.access)).state(known.run_id) is not None else None
 
     def update(self, id: str, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path, report: Report) -> Values:
         """Only records."""

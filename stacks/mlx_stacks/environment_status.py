@@ -11,14 +11,13 @@ from typing import TypeVar
 
 from mlx_components.model import ALIAS
 from mlx_engine.stack_outputs import stack_outputs
-from mlx_kubernetes.account_token import account_token
 from mlx_kubernetes.client import Client
 from mlx_kubernetes.errors import KubernetesError
 from mlx_pipelines.errors import PipelineError
-from mlx_pipelines.kfp_api import AUDIENCE, PipelinesServer
 from mlx_pipelines.registered import Registered
 from mlx_pipelines.registry_rest import pointed_to
 from mlx_pipelines.registry_server import registered_name
+from mlx_provider.pipelines_server import pipelines_server
 from mlx_specs.cluster import Cluster
 from mlx_specs.environment import KubernetesTarget
 from mlx_specs.resources import SubmittedRun, TrainingRunOutputs, Version
@@ -158,9 +157,8 @@ def _states(client: Client, runs: Mapping[str, TrainingRunOutputs]) -> Mapping[s
     """How each model's run goes, as the account that has submitted them all sees it."""
     if not runs:
         return {}
-    run = next(iter(runs.values())).run
     try:
-        server = PipelinesServer(run.api, run.namespace, account_token(client, run.namespace, run.submitter, AUDIENCE))
+        server = pipelines_server(next(iter(runs.values())).run, client)
     except KubernetesError as error:
         return dict.fromkeys(runs, Unanswered(str(error)))
     return _each(sorted(runs), lambda model: server.state(runs[model].run_id))

@@ -7,14 +7,13 @@ Source: Kubernetes v1 PodStatus, ContainerStatus, and the reasons that the kubel
 import re
 from collections.abc import Iterator
 
+from mlx_components.kubernetes.inference import INITIALIZER
 from mlx_specs.cluster import Cluster
 from mlx_stacks.api_object import Object, condition, name_of, part, parts, text
 from mlx_stacks.cluster_live import Live
 from mlx_stacks.node_trouble import unscheduled
 from mlx_stacks.trouble import Trouble, logs_of
 
-STORAGE_INITIALIZER = "storage-initializer"
-"""The container that fetches the model, where KServe would put its own."""
 UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
 ON_ITS_WAY = ("ContainerCreating", "PodInitializing", "")
 MISSING = re.compile(r'(secret|configmap|persistentvolumeclaim|serviceaccount) "([^"]+)"[^"]*not found', re.IGNORECASE)
@@ -67,7 +66,7 @@ def _crash(pod: Object, name: str, over: Object, id: str, live: Live) -> Trouble
         return Trouble(f"container {name} was killed: it needs more memory than its limit{f' of {limit}' if limit else ''}", f"raise compute.memory of {id}")
     words = live.last_words.get(f"{name_of(pod)}/{name}") or text(over, "message")
     said = f": {_cut(words)}" if words.strip() else ""
-    if name == STORAGE_INITIALIZER:
+    if name == INITIALIZER:
         hint = "is the artifact still there, and may service account mlx-serve read it? target.identity of the environment gives it access"
         return Trouble(f"the model cannot be fetched (exit code {over['exitCode']}){said}", hint)
     return Trouble(f"container {name} ended with exit code {over['exitCode']}{said}", logs_of(id))

@@ -147,18 +147,7 @@ def train_job(self: Controllers, path: str, item: Object) -> None:
     trainer = item["spec"]["trainer"]
     run = {**pod, "restartPolicy": "Never", "containers": [{**container, "image": trainer["image"], "resources": trainer["resourcesPerNode"]}]}
     labels = {**SERVED, **item["metadata"].get("labels", {})}
-    name = f"{item['metadata']['name']}-node-0"
-    template = {"metadata": {"labels": labels}, "spec": run}
-    self.make(
-        item,
-        "batch/v1/namespaces/NAMESPACE/jobs",
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {"name": name, "labels": labels},
-            "spec": {"template": template},
-        },
-    )
+    self.make(item, "batch/v1/namespaces/NAMESPACE/jobs", job_of(f"{item['metadata']['name']}-node-0", labels, run))
     self.say(path, item, {"conditions": [condition(item, "Complete", observed=False)]})
 
 
@@ -184,7 +173,11 @@ def job(name: str, pod: Mapping[str, Any], driver: Mapping[str, Any]) -> Object:
     spec = {**pod, "restartPolicy": "Never", "serviceAccountName": driver["serviceAccount"], "securityContext": driver["podSecurityContext"]}
     for container in spec["containers"]:
         container["securityContext"] = driver["securityContext"]
-    template = {"metadata": {"labels": labels}, "spec": spec}
+    return job_of(name, labels, spec)
+
+
+def job_of(name: str, labels: Mapping[str, str], pod: Mapping[str, Any]) -> Object:
+    template = {"metadata": {"labels": labels}, "spec": pod}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "labels": labels}, "spec": {"template": template}}
 
 

@@ -11,13 +11,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from mlx_runtime.cluster.materialize import materialize
 from mlx_runtime.cluster.prepare import prepare
-from mlx_runtime.cluster.run import KILLED, Run, say, variable
+from mlx_runtime.cluster.run import KILLED, Run, exit_status, say, variable
 from mlx_runtime.cluster.score import score
-from mlx_runtime.errors import RuntimeFailure
 
 Verb = Callable[[str, Run], None]
 VERBS: dict[str, Verb] = {"materialize": materialize, "prepare": prepare, "score": score}
@@ -31,23 +28,17 @@ def main() -> int:
     given = parser.parse_args()
     # As the first process of a container it would otherwise take no notice, and leave what it started behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(KILLED))
-    try:
-        with tempfile.TemporaryDirectory(prefix="mlx-") as scratch:
-            workspace = Path(scratch, "workspace")
-            workspace.mkdir()
-            VERBS[given.verb](given.object.read_text(), Run(variable("MLX_ENV", "the Job"), workspace, say, int(os.environ.get("MLX_THREADS", "1"))))
-    except RuntimeFailure as error:
-        say(f"error: {error}")
-        if error.hint:
-            say(f"hint: {error.hint}")
-        return 1
-    except ValidationError as error:
-        say(f"error: {given.object} is no object of {given.verb}: another version of mlx rendered it ({error.error_count()} errors)")
-        return 1
-    except OSError as error:
-        say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
-        return 1
-    return 0
+    return exit_status(
+        lambda: _work(given.verb, given.object),
+        lambda error: f"{given.object} is no object of {given.verb}: another version of mlx rendered it ({error.error_count()} errors)",
+    )
+
+
+def _work(verb: str, asked: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="mlx-") as scratch:
+        workspace = Path(scratch, "workspace")
+        workspace.mkdir()
+        VERBS[verb](asked.read_text(), Run(variable("MLX_ENV", "the Job"), workspace, say, int(os.environ.get("MLX_THREADS", "1"))))
 
 
 if __name__ == "__main__":

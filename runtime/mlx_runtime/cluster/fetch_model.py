@@ -5,16 +5,12 @@ namespace of pod security level `restricted` accepts, and reads neither digests 
 """
 
 import argparse
-import os
 import signal
 import sys
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from mlx_runtime.cluster.artifacts import fetch_version
-from mlx_runtime.cluster.run import KILLED, say, variable
-from mlx_runtime.errors import RuntimeFailure
+from mlx_runtime.cluster.run import KILLED, exit_status, say, variable
 from mlx_specs.resources import Version
 
 VERSION = "MLX_VERSION"
@@ -26,23 +22,13 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     folder: Path = parser.parse_args().folder
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(KILLED))
-    try:
-        variable(VERSION, "the InferenceService")
-        version = Version.model_validate_json(os.environ[VERSION])
-        say(f"fetching version {version.version} from {version.artifact}")
-        fetch_version(version, folder)
-    except RuntimeFailure as error:
-        say(f"error: {error}")
-        if error.hint:
-            say(f"hint: {error.hint}")
-        return 1
-    except ValidationError:
-        say(f"error: {VERSION} names no version: another version of mlx rendered the InferenceService")
-        return 1
-    except OSError as error:
-        say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
-        return 1
-    return 0
+    return exit_status(lambda: _fetch(folder), lambda _error: f"{VERSION} names no version: another version of mlx rendered the InferenceService")
+
+
+def _fetch(folder: Path) -> None:
+    version = Version.model_validate_json(variable(VERSION, "the InferenceService"))
+    say(f"fetching version {version.version} from {version.artifact}")
+    fetch_version(version, folder)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from mlx_runtime.errors import RuntimeFailure
 from mlx_specs.layout import Layout
 
@@ -35,6 +37,24 @@ def say(line: str) -> None:
     """One line of the pod's log."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+def exit_status(work: Callable[[], None], misread: Callable[[ValidationError], str]) -> int:
+    """Of a program that does this; what it could not do is told, and ``misread`` what it was given that is of another shape."""
+    try:
+        work()
+    except RuntimeFailure as error:
+        say(f"error: {error}")
+        if error.hint:
+            say(f"hint: {error.hint}")
+        return 1
+    except ValidationError as error:
+        say(f"error: {misread(error)}")
+        return 1
+    except OSError as error:
+        say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+        return 1
+    return 0
 
 
 def variable(name: str, set_by: str) -> str:
