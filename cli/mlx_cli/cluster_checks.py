@@ -55,7 +55,7 @@ def _pipelines(target: KubernetesTarget) -> str:
 
 
 def _images(environment: str, target: KubernetesTarget) -> Check:
-    images = {"runtime": target.images.runtime, "pipelines": target.images.pipelines, "spark": target.images.spark}
+    images = target.images.model_dump(exclude={"registry"})
     wanting = [name for name, digest in images.items() if digest == PLACEHOLDER]
     hint = f"build and push them (runtime/images/README.md), then say their digests in stacks/{environment}.yaml"
     return Check("images", not wanting, f"no digest yet: {', '.join(wanting)}" if wanting else f"in {target.images.registry}, by digest", hint)

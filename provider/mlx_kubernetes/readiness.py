@@ -189,7 +189,7 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("trainer.kubeflow.org", "TrainJob"): by_condition("Complete", "Failed"),
     ("jobset.x-k8s.io", "JobSet"): by_condition("Completed", "Failed"),
     ("sparkoperator.k8s.io", "SparkApplication"): _spark,
-    ("feast.dev", "FeatureStore"): by_condition("Ready"),
+    ("feast.dev", "FeatureStore"): by_condition("FeatureStore"),
     ("kubeflow.org", "Notebook"): _notebook,
     ("kueue.x-k8s.io", "ClusterQueue"): by_condition("Active"),
     ("kueue.x-k8s.io", "LocalQueue"): by_condition("Active"),

@@ -30,8 +30,9 @@ class Images(Strict):
 
     registry: Annotated[str, StringConstraints(pattern=REGISTRY_PATTERN)] = Field(description="The registry and folder that holds them.")
     runtime: ImageDigest = Field(description="mlx-runtime: the model server, preparation, batch runs, monitors.")
-    pipelines: ImageDigest = Field(description="mlx-pipelines: the steps of pipelines, training on several nodes, notebooks.")
+    pipelines: ImageDigest = Field(description="mlx-pipelines: the steps of pipelines, training on several nodes.")
     spark: ImageDigest | None = Field(default=None, description="mlx-spark: Spark applications; left out where nothing runs on Spark.")
+    notebook: ImageDigest | None = Field(default=None, description="mlx-notebook: JupyterLab; left out where no notebook needs it.")
 
 
 class KubernetesTarget(Strict):

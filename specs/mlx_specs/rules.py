@@ -20,6 +20,7 @@ from mlx_specs.environment import KubernetesTarget
 from mlx_specs.feature_column_rules import RULES as FEATURE_COLUMN_RULES
 from mlx_specs.feature_rules import RULES as FEATURE_RULES
 from mlx_specs.graph import Node
+from mlx_specs.image_rules import RULES as IMAGE_RULES
 from mlx_specs.inference import Inference
 from mlx_specs.load import Draught
 from mlx_specs.model import CLASSIFICATION_METRICS, REGRESSION_METRICS, Model
@@ -314,6 +315,7 @@ RULES: tuple[Rule, ...] = (
     *CANDIDATE_RULES,
     *FEATURE_RULES,
     *CAPACITY_RULES,
+    *IMAGE_RULES,
     the_target_can_do_it,
     literal_secrets,
     columns_hold,

@@ -136,12 +136,15 @@ def _on_its_way(top: Object, scene: Scene) -> tuple[str, str]:
     add_on = CONTROLLERS.get(top["kind"])
     if not part(top, "status") and add_on and not scene.live.children(top):
         where = scene.cluster.metadata.name
-        return f"no controller has answered: nothing was made of {called(top)}", f"does {add_on} run? mlx status --cluster {where}"
+        hint = f"does {add_on} run{SEES.get(add_on, '')}? mlx status --cluster {where}"
+        return f"no controller has answered: nothing was made of {called(top)}", hint
     return readiness(top).reason or "it is not ready yet", "nothing is wrong that can be seen: look again in a minute"
 
 
 CONTROLLERS = {"InferenceService": "kserve", "FeatureStore": "feast", "Notebook": "notebooks", "SparkApplication": "spark", "TrainJob": "trainer"}
 """The add-on that makes something of each kind."""
+SEES = {"spark": ", and does it look into this namespace (spark.jobNamespaces of its chart)"}
+"""What else an add-on has to be told."""
 
 
 def _link(item: Object) -> Link:

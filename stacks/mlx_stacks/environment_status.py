@@ -22,7 +22,7 @@ from mlx_specs.cluster import Cluster
 from mlx_specs.environment import KubernetesTarget
 from mlx_specs.resources import SubmittedRun, TrainingRunOutputs, Version
 from mlx_stacks.api_object import text
-from mlx_stacks.cluster_cause import Cause
+from mlx_stacks.cluster_cause import Cause, is_well
 from mlx_stacks.cluster_live import AT_ONCE, Live, read_around, read_owned
 from mlx_stacks.cluster_look import asked
 from mlx_stacks.errors import UserError
@@ -104,10 +104,16 @@ def _looked_up(workspace: Workspace, cluster: Cluster, recorded: Recorded, ids: 
     live = asked(lambda: read_owned(client, place.namespace, place.owner))
     facts = _facts(workspace, client, cluster, recorded, live, ids)
     found = _all(workspace, facts, ids)
-    if not any(Cause.read(item.fields) for item in found) and not any(text(pod, "status", "phase") == "Pending" for pod in live.of("Pod")):
+    if not any(Cause.read(item.fields) for item in found) and not _is_starting(live):
         return found
     around = asked(lambda: with_last_words(client, read_around(client, live)))
     return _all(workspace, replace(facts, live=around), ids)
+
+
+def _is_starting(live: Live) -> bool:
+    """Whether a pod waits, or what has no pods while it waits in a queue."""
+    runs = (run for kind in ("SparkApplication", "TrainJob") for run in live.of(kind))
+    return any(text(pod, "status", "phase") == "Pending" for pod in live.of("Pod")) or not all(map(is_well, runs))
 
 
 def _all(workspace: Workspace, facts: Facts, ids: Sequence[str]) -> list[ObjectStatus]:

@@ -170,12 +170,12 @@ def _schedule(id: str, facts: Facts) -> str:
 
 def _feature_store(id: str, facts: Facts) -> ObjectStatus:
     (store, *_) = facts.live.made_for(id, "FeatureStore") or (None,)
-    if store is None:
-        return ObjectStatus(id, "Incomplete", UNFINISHED)
     filled = _program(id, facts, "Materialising", "Ready") if facts.live.made_for(id, "Job") else None
+    if store is None and filled is None:
+        return ObjectStatus(id, "Incomplete", UNFINISHED)
     if filled is not None and filled.status != "Ready":  # before Feast's servers: they read the registry that it leaves
         return filled
-    if not is_well(store):
+    if store is not None and not is_well(store):
         return _unwell(id, "NotReady", cause_of_waiting(store, facts.scene(id)))
     return replace(filled, detail=f"materialised {filled.detail}") if filled is not None else ObjectStatus(id, "Ready", "Feast's servers run")
 

@@ -18,12 +18,12 @@ from mlx_components.kubernetes.model import is_distributed, train_job
 from mlx_components.kubernetes.namespace import environment_objects, namespace
 from mlx_components.kubernetes.notebook import notebook_objects
 from mlx_components.kubernetes.pipeline import pipeline_object, version_object, with_compute
-from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.place import Manifest, Place, Reach
 from mlx_components.kubernetes.pods import APPLY, TRAIN
 from mlx_components.on_cluster import OnClusterComponent, TrainedOnClusterComponent
 from mlx_components.release import ReleaseComponent
 from mlx_engine.embedded.executable import find_executable
-from mlx_engine.host import Program, Stack
+from mlx_engine.host import Program
 from mlx_engine.stack_outputs import stack_outputs
 from mlx_kubernetes.client import Client
 from mlx_kubernetes.discovery import Discovery
@@ -93,7 +93,16 @@ def place_of(workspace: Workspace) -> Place:
     """Where the environment's objects go."""
     target = workspace.environment.spec.target
     assert isinstance(target, KubernetesTarget)
-    return Place(workspace.project, workspace.name, target.cluster, cluster_of(workspace).spec, target)
+    cluster = cluster_of(workspace)
+    return Place(workspace.project, workspace.name, target.cluster, cluster.spec, target, _reach(workspace, cluster))
+
+
+def _reach(workspace: Workspace, cluster: Cluster) -> Reach:
+    """Raises ``UserError`` where pods reach the storage by what the cluster's own stack makes, and it was never applied."""
+    if cluster.spec.storage is None:
+        return Reach()
+    outputs = _applied(workspace, cluster)
+    return Reach(*(dict(outputs.get(name) or {}) for name in ("identity", "podLabels", "variables")))
 
 
 def cluster_of(workspace: Workspace) -> Cluster:
@@ -108,12 +117,15 @@ def cluster_of(workspace: Workspace) -> Cluster:
 def connect(workspace: Workspace) -> Connected:
     """By what the cluster's own stack has exported; raises ``UserError`` where that was never applied."""
     cluster = cluster_of(workspace)
-    stack: Stack = stack_of_cluster(workspace.root, workspace.project, cluster)
-    outputs = stack_outputs(stack)
-    name = cluster.metadata.name
+    return connected_as_applied(workspace, cluster.spec, _applied(workspace, cluster))
+
+
+def _applied(workspace: Workspace, cluster: Cluster) -> Mapping[str, Any]:
+    """What the cluster's own stack has exported."""
+    outputs, name = stack_outputs(stack_of_cluster(workspace.root, workspace.project, cluster)), cluster.metadata.name
     if outputs is None:
         raise UserError(f"Cluster '{name}' has not been applied: its queues and add-ons are not there", hint=f"apply it first: mlx apply --cluster {name}")
-    return connected_as_applied(workspace, cluster.spec, outputs)
+    return outputs
 
 
 def refuse_missing_plugin(workspace: Workspace) -> None:

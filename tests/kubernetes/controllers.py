@@ -49,6 +49,8 @@ class Controllers:
         while not self.stopped.wait(LOOK):
             for path, act in KINDS.items():
                 for item in self._get(f"/apis/{path}").get("items", ()):
+                    if "deletionTimestamp" in item["metadata"] and not path.endswith("/trainjobs"):  # Trainer makes its JobSet again until it is gone
+                        continue
                     try:
                         act(self, path, item)
                     except requests.HTTPError as error:
@@ -58,6 +60,7 @@ class Controllers:
         """The object, owned by the one that it is made for; its live state."""
         metadata = owner["metadata"]
         reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"], "controller": True}
+        reference["blockOwnerDeletion"] = True
         made["metadata"] |= {"namespace": metadata["namespace"], "ownerReferences": [reference]}
         at = f"/apis/{path.replace('NAMESPACE', metadata['namespace'])}/{made['metadata']['name']}"
         answer = self._session.patch(
@@ -125,16 +128,20 @@ def feature_store(self: Controllers, path: str, item: Object) -> None:
     pod = {"containers": [container], "securityContext": services["securityContext"]}
     made = self.make(item, "apps/v1/namespaces/NAMESPACE/deployments", deployment(labels["app"], labels, pod, 1))
     if (made.get("status") or {}).get("availableReplicas"):
-        self.say(path, item, {"conditions": [condition(item, "Ready")]})
+        self.say(path, item, {"conditions": [condition(item, "FeatureStore", observed=False)]})
 
 
 def spark_application(self: Controllers, path: str, item: Object) -> None:
-    """The driver as a Job: its executors are made by the driver itself."""
+    """The driver as a Job, of its template as Spark makes it without the operator's webhook: its executors are made by the driver itself."""
     spec = item["spec"]
     driver = spec["driver"]
-    container = {"name": "spark-kubernetes-driver", "image": spec["image"], "resources": {"requests": {"cpu": str(driver["cores"]), "memory": "1Gi"}}}
-    template = driver.get("template", {}).get("spec", {})
-    self.make(item, "batch/v1/namespaces/NAMESPACE/jobs", job(f"{item['metadata']['name']}-driver", {**template, "containers": [container]}, driver))
+    template = driver["template"]["spec"]
+    (container,) = template["containers"]
+    asked = {"requests": {"cpu": str(driver["cores"]), "memory": "1Gi"}}
+    pod = {**template, "restartPolicy": "Never", "serviceAccountName": driver["serviceAccount"]}
+    pod["containers"] = [{**container, "image": spec["image"], "resources": asked}]
+    labels = {**SERVED, **driver.get("labels", {})}
+    self.make(item, "batch/v1/namespaces/NAMESPACE/jobs", job_of(f"{item['metadata']['name']}-driver", labels, pod))
     self.say(path, item, {"applicationState": {"state": "COMPLETED"}, "driverInfo": {}})
 
 
@@ -166,14 +173,6 @@ def deployment(name: str, labels: Mapping[str, str], pod: Mapping[str, Any], rep
     template = {"metadata": {"labels": dict(labels)}, "spec": dict(pod)}
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": labels["app"]}}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": dict(labels)}, "spec": spec}
-
-
-def job(name: str, pod: Mapping[str, Any], driver: Mapping[str, Any]) -> Object:
-    labels = {**SERVED, **driver.get("labels", {})}
-    spec = {**pod, "restartPolicy": "Never", "serviceAccountName": driver["serviceAccount"], "securityContext": driver["podSecurityContext"]}
-    for container in spec["containers"]:
-        container["securityContext"] = driver["securityContext"]
-    return job_of(name, labels, spec)
 
 
 def job_of(name: str, labels: Mapping[str, str], pod: Mapping[str, Any]) -> Object:

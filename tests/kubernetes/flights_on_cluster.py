@@ -99,7 +99,7 @@ def write_workspace(root: Path, mlflow: str, pipelines: str) -> UserWorkspace:
 
 
 def environment(name: str, mlflow: str, pipelines: str) -> Mapping[str, Any]:
-    images = {"registry": "registry.example.com/ml", "runtime": DIGEST, "pipelines": DIGEST, "spark": DIGEST}
+    images = {"registry": "registry.example.com/ml", "runtime": DIGEST, "pipelines": DIGEST, "spark": DIGEST, "notebook": DIGEST}
     target = {
         "type": "kubernetes", "cluster": "main", "namespace": f"delays-{name}", "storage": f"s3://lake/{name}", "mlflow": mlflow, "pipelines": pipelines,
         "images": images,

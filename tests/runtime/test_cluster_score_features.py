@@ -308,7 +308,8 @@ def test_a_spark_applications_driver_joins_and_scores_as_a_job_does(cluster: Clu
     manifests = cluster.objects(nodes=2)
     application = of_kind(manifests, "SparkApplication")["spec"]
     main = str(ROOT / "runtime" / "images" / "spark.py")
-    driver: Container = container_of({"command": ["python", main, *application["arguments"]], "env": application["driver"]["env"]})
+    (templated,) = application["driver"]["template"]["spec"]["containers"]
+    driver: Container = container_of({"command": ["python", main, *application["arguments"]], "env": templated["env"]})
     told = of_kind(manifests, "ConfigMap")["data"]["object.json"]
     code, log = Program(driver, told).run(tmp_path / "pod", {**cluster.bucket.variables, "PYTHONPATH": f"{lacking}{os.pathsep}{PACKAGES}"})
     assert code == 0, log

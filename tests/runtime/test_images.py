@@ -21,7 +21,7 @@ from mlx_specs.pipeline import Pipeline, PipelineSpec
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "runtime" / "images"
-NAMES = ("pipelines", "runtime", "spark")
+NAMES = ("notebook", "pipelines", "runtime", "spark")
 SITE = "/opt/venv/lib/python3.11/site-packages/"
 PINNED = re.compile(r"[a-z/]+:\d+\.\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?")
 LOCKED = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", re.MULTILINE)
@@ -115,7 +115,7 @@ def test_what_is_copied_exists_and_is_in_the_context(name: str) -> None:
 def test_modules_of_its_commands_are_importable_and_copied(name: str) -> None:
     commands = [json.loads(one.text) for one in [*of(name, "CMD"), *of(name, "ENTRYPOINT")]]
     modules = [command[2] for command in commands if command[:2] == ["python", "-m"]]
-    assert modules or name == "spark"
+    assert modules or name in ("notebook", "spark")
     for module in modules:
         assert importlib.util.find_spec(module) is not None
         assert SITE + module.split(".")[0] in copied(name)

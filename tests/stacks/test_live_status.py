@@ -25,6 +25,8 @@ TRAINED = TrainingRunOutputs(model="delay", fingerprint="f" * 64, run=RUN, run_i
 CHAMPION = Version(fingerprint="f" * 64, version="3", artifact="s3://a", artifact_digest="d" * 64)
 DONE = {"conditions": [{"type": "Complete", "status": "True"}], "completionTime": "2026-11-21T21:20:59Z"}
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+SERVED = {"conditions": [{"type": "FeatureStore", "status": "True"}]}
+"""How Feast's operator says that a store is ready."""
 NOTHING = Version()
 NOW = datetime(2026, 11, 21, 21, 30, tzinfo=UTC)
 
@@ -160,7 +162,7 @@ def test_a_notebook_is_ready_or_idle() -> None:
 
 
 def test_a_feature_store_is_ready_when_its_servers_are() -> None:
-    store = {**made("FeatureStore", "flights", READY, of="FeatureStore/flights"), "apiVersion": "feast.dev/v1"}
+    store = {**made("FeatureStore", "flights", SERVED, of="FeatureStore/flights"), "apiVersion": "feast.dev/v1"}
     assert said(FeatureStore, "FeatureStore/flights", facts(store)) == ("Ready", "Feast's servers run")
 
 
@@ -175,7 +177,12 @@ def test_a_feature_store_with_a_shared_online_store_is_as_its_job_until_it_is_fi
     assert filling({}, {"active": 1}) == ("Materialising", "since 2026-11-21 21:20Z")
     assert filling({}, failed) == ("Failed", "features-flights failed: too often")
     assert filling({}, DONE)[0] == "NotReady"
-    assert filling(READY, DONE) == ("Ready", "materialised at 2026-11-21 21:20Z")
+    assert filling(SERVED, DONE) == ("Ready", "materialised at 2026-11-21 21:20Z")
+
+
+def test_a_feature_store_without_servers_is_as_its_job() -> None:
+    run = made("Job", "features-flights", DONE, of="FeatureStore/flights", spec={})
+    assert said(FeatureStore, "FeatureStore/flights", facts(run)) == ("Ready", "materialised at 2026-11-21 21:20Z")
 
 
 def test_what_an_apply_did_not_come_to_is_incomplete() -> None:

@@ -29,7 +29,7 @@ def completion_job(place: Place, backend: str, passphrase: str | None) -> Manife
     if passphrase is not None:
         made["env"] = [*made["env"], *secret_variables({passphrase: KubernetesSecret(name=SECRET, key=passphrase)})]
     labels = place.labels_of("Environment", place.environment)
-    template = {"metadata": {"labels": labels}, "spec": pod(place, [made], None, account=APPLY)}
+    template = {"metadata": {"labels": {**labels, **place.reach.pod_labels}}, "spec": pod(place, [made], None, account=APPLY)}
     metadata = {"generateName": f"{APPLY_MAP}-", "namespace": place.namespace, "labels": labels}
     spec = {"backoffLimit": 3, "ttlSecondsAfterFinished": KEPT_SECONDS, "template": template}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}

@@ -19,6 +19,7 @@ from mlx_specs.resources import FeatureDefinitions, FeatureRegistryInputs, Prepa
 
 DEFINED = {"entities", "feature_views", "on_demand_views", "feature_services"}
 """The fields of a store that say what there is, not how it is kept."""
+SERVED_FROM = ("s3://", "gs://")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Registered:
 
 def feature_store_objects(store: FeatureStore, place: Place, registered: Registered) -> tuple[Manifest, ...]:
     """What is defined, and the servers; with an online store that pods share what fills it, once for each definition and by the schedule."""
-    spec, always = store.spec, (_definitions(store, place), _feast(store, place))
+    spec, always = store.spec, (_definitions(store, place), *_feast(store, place))
     settings, connection = spec.materialization, spec.online_store.connection
     once = settings.trigger == "apply"
     if connection is None or not (once or settings.schedule):
@@ -76,7 +77,10 @@ def _definitions(store: FeatureStore, place: Place) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": place.metadata(store, f"definitions-{store.metadata.name}"), "data": data}
 
 
-def _feast(store: FeatureStore, place: Place) -> Manifest:
+def _feast(store: FeatureStore, place: Place) -> tuple[Manifest, ...]:
+    """Feast's own servers, for whoever asks them; nothing of ours does. Their operator takes a registry on S3 and Google Cloud Storage only."""
+    if not place.target.storage.startswith(SERVED_FROM):
+        return ()
     server = {"image": place.image("pipelines"), "resources": resources(None)}
     online: dict[str, Any] = {"server": server}
     if store.spec.online_store.type != "sqlite":
@@ -86,11 +90,12 @@ def _feast(store: FeatureStore, place: Place) -> Manifest:
         "onlineStore": online,
         "offlineStore": {"persistence": {"file": {"type": offline}}},
         "registry": {"local": {"persistence": {"file": {"path": place.stored("features", store.metadata.name, "registry.db")}}, "server": server}},
+        "initImage": server["image"],
         "runFeastApplyOnInit": False,
         "securityContext": dict(POD_SECURITY),
     }
     spec = {"feastProject": project(store.metadata.name), "services": services}
-    return {"apiVersion": "feast.dev/v1", "kind": "FeatureStore", "metadata": place.metadata(store, store.metadata.name), "spec": spec}
+    return ({"apiVersion": "feast.dev/v1", "kind": "FeatureStore", "metadata": place.metadata(store, store.metadata.name), "spec": spec},)
 
 
 def _connection(online: OnlineStore) -> dict[str, Any]:

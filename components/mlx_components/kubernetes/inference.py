@@ -165,7 +165,7 @@ def _service(inference: Inference, place: Place, version: Version, scaling: Scal
             "resources": resources(compute),
         },
     }
-    labels = {**metadata["labels"], **place.queue(compute)}
+    labels = place.pod_labels(inference, compute)  # KServe gives them to the pods
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",

@@ -4,6 +4,7 @@ Source: Kubeflow Trainer trainer.kubeflow.org/v1alpha1, TrainJob with runtimePat
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
@@ -15,6 +16,8 @@ from mlx_specs.resources import SubmittedRun, digest
 
 RUNTIME = "torch-distributed"
 MANAGER = "mlx.dev/apply"
+DELETED: Mapping[str, str] = {"pulumi.com/deletionPropagationPolicy": "background"}
+"""Trainer makes a TrainJob's pods anew as long as the TrainJob is there: one that waited for them to go would wait for ever."""
 POD_OF_RUNTIME = "node"
 """How the runtime names its job and its container."""
 
@@ -49,10 +52,11 @@ def train_job(model: Model, place: Place, run: SubmittedRun, code: str) -> Manif
         "resourcesPerNode": resources(compute),
     }
     spec = {"runtimeRef": {"name": RUNTIME, "kind": "ClusterTrainingRuntime"}, "trainer": trainer, "runtimePatches": [patch]}
+    metadata = place.submitted(model, marked_name, compute)
     return {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
         "kind": "TrainJob",
-        "metadata": place.submitted(model, marked_name, compute),
+        "metadata": {**metadata, "annotations": {**metadata["annotations"], **DELETED}},
         "spec": spec,
     }
 
@@ -61,5 +65,5 @@ def _patch(place: Place, model: Model) -> dict[str, Any]:
     # The runtime's own container: its file system stays as the runtime has it.
     own = {"name": POD_OF_RUNTIME, "securityContext": {name: value for name, value in CONTAINER_SECURITY.items() if name != "readOnlyRootFilesystem"}}
     pod = {"serviceAccountName": TRAIN, "securityContext": dict(POD_SECURITY), "containers": [own], **placement(place, model.spec.compute)}
-    template = {"spec": {"template": {"spec": pod}}}
+    template = {"spec": {"template": {"metadata": {"labels": place.pod_labels(model)}, "spec": pod}}}
     return {"manager": MANAGER, "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": [{"name": POD_OF_RUNTIME, "template": template}]}}}}

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mlx_components.kubernetes.account import RBAC, account
 from mlx_components.kubernetes.place import Manifest, Place, annotated
 from mlx_components.kubernetes.pods import APPLY, RUN, SERVE, SPARK, TRAIN
 from mlx_components.kubernetes.queues import CLUSTER, environment_queues
 from mlx_pipelines.contract import APPLY_MAP
 from mlx_specs.environment import Environment
 
-RBAC = "rbac.authorization.k8s.io"
 EVERYTHING = ["create", "delete", "get", "list", "patch", "update", "watch"]
 LOOK = ["get", "list", "watch"]
 MANAGED = {
@@ -75,17 +75,9 @@ def environment_objects(place: Place, *, trains: bool = True) -> tuple[Manifest,
 
 
 def _accounts(place: Place, names: Sequence[str]) -> list[Manifest]:
-    made: list[Manifest] = []
-    for name in names:
-        identity = {"annotations": dict(sorted(place.target.identity.items()))} if place.target.identity else {}
-        mounts = name == TRAIN  # the pods of a run are KFP's: they do not say it themselves
-        made.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**_named(place, name), **identity}, "automountServiceAccountToken": mounts})
-        if name in RULES:
-            subject = {"kind": "ServiceAccount", "name": name, "namespace": place.namespace}
-            role = {"apiGroup": RBAC, "kind": "Role", "name": name}
-            made.append({"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": _named(place, name), "rules": RULES[name]})
-            made.append({"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": _named(place, name), "roleRef": role, "subjects": [subject]})
-    return made
+    labels = place.labels_of("Environment", place.environment)
+    # The pods of a training's run are KFP's: they do not say themselves that they need a token.
+    return [one for name in names for one in account(place, name, labels, RULES.get(name, ()), mounts=name == TRAIN)]
 
 
 def _network(place: Place) -> list[Manifest]:

@@ -85,8 +85,13 @@ def on_cluster(compiled: Compiled, pipeline: Pipeline, place: Place) -> tuple[di
     ours.add(f"{EXECUTOR}{COMPLETE}")
     _tell_all(spec, ours)
     containers = [name for name, described in executors.items() if "container" in described]
-    settings = {name: {**placed.get(name, {}), "securityContext": OUR_USER if name in ours else NOT_ROOT} for name in containers}
-    return spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": settings}}}}
+    for name in containers:
+        step = pipeline.spec.steps.get(name.removeprefix(EXECUTOR))
+        labels = {**place.queue(step.compute if step is not None else None), **place.reach.pod_labels}
+        placed[name] = {
+            **placed.get(name, {}), **({"podMetadata": {"labels": labels}} if labels else {}), "securityContext": OUR_USER if name in ours else NOT_ROOT,
+        }  # fmt: skip
+    return spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": placed}}}}
 
 
 def _around(container: Mapping[str, Any], place: Place, code: str, compute: Compute | None, *flags: str) -> dict[str, Any]:

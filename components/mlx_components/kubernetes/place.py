@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from mlx_specs import layout
@@ -22,6 +22,16 @@ LABEL_LENGTH = 63
 
 
 @dataclass(frozen=True)
+class Reach:
+    """What pods need to reach the storage without keys, as the cluster's stack has it (workload identity); nothing where the cluster is not ours."""
+
+    identity: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Annotations of their service accounts."""
+    pod_labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
 class Place:
     """One environment on one cluster."""
 
@@ -30,6 +40,7 @@ class Place:
     cluster_name: str
     cluster: ClusterSpec
     target: KubernetesTarget
+    reach: Reach = Reach()
 
     @property
     def namespace(self) -> str:
@@ -51,14 +62,19 @@ class Place:
         return layout.stored(self.target.storage, *parts)
 
     def image(self, name: str) -> str:
-        """An image by its digest: runtime, pipelines or spark."""
+        """An image by its digest: one of the fields of ``Images``."""
         images = self.target.images
-        known = {"runtime": images.runtime, "pipelines": images.pipelines, "spark": images.spark}[name]
-        return f"{images.registry}/mlx-{name}@{known}"
+        digest = getattr(images, name)
+        assert digest is not None, "said by pods_have_an_image"
+        return f"{images.registry}/mlx-{name}@{digest}"
 
     def labels(self, obj: AnyObject) -> dict[str, str]:
         """Of everything that an object of the specs becomes; people's own labels first, so that none of ours is lost."""
         return {**obj.metadata.labels, **self.labels_of(obj.kind, obj.metadata.name)}
+
+    def pod_labels(self, obj: AnyObject, compute: Compute | None = None) -> dict[str, str]:
+        """Of its pods; with ``compute`` each of them waits in its pool's queue by itself."""
+        return {**self.labels(obj), **self.queue(compute), **self.reach.pod_labels}
 
     def labels_of(self, kind: str, name: str) -> dict[str, str]:
         """Ours alone."""

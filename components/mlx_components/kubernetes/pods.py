@@ -84,4 +84,10 @@ ASKS_THE_API = frozenset({SPARK, TRAIN, APPLY})
 
 def variables(place: Place) -> dict[str, str]:
     """What every program of ours is told."""
-    return {"HOME": SCRATCH, "MLX_ENV": place.environment, "MLX_STORAGE": place.target.storage, "MLFLOW_TRACKING_URI": place.target.mlflow}
+    return {
+        **place.reach.variables,
+        "HOME": SCRATCH,
+        "MLX_ENV": place.environment,
+        "MLX_STORAGE": place.target.storage,
+        "MLFLOW_TRACKING_URI": place.target.mlflow,
+    }

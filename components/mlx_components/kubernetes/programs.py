@@ -15,6 +15,7 @@ from mlx_components.kubernetes.pods import (
     POD_SECURITY,
     RUN,
     SCRATCH_MOUNT,
+    SCRATCH_SIZE,
     SPARK,
     container,
     environment,
@@ -25,6 +26,7 @@ from mlx_components.kubernetes.pods import (
     variables,
 )
 from mlx_specs.base import Compute, KubernetesSecret
+from mlx_specs.capacity import number_of
 from mlx_specs.kinds import AnyObject
 from mlx_specs.pools import GPU
 from mlx_specs.resources import digest
@@ -32,6 +34,9 @@ from mlx_specs.resources import digest
 OBJECT_FOLDER, OBJECT_FILE = "/mlx", "object.json"
 TRIES = 3
 SPARK_VERSION = "4.0.0"
+MEBIBYTE = 2**20
+LEAST_HEAP, LEAST_BESIDE = 512, 384
+"""In MiB: what Spark's driver refuses to start below, and what it adds at the least."""
 SPARK_API = "sparkoperator.k8s.io/v1beta2"
 DIGITS = 10
 """Of a digest in a name."""
@@ -101,7 +106,7 @@ def _pod_template(program: Program, place: Place, configuration: str) -> dict[st
     mounted["volumeMounts"] = [*mounted["volumeMounts"], {"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}]
     spec = pod(place, [mounted], program.compute, account=RUN)
     spec["volumes"] = [*spec["volumes"], {"name": "object", "configMap": {"name": configuration}}]
-    return {"metadata": {"labels": place.labels(program.obj)}, "spec": spec}
+    return {"metadata": {"labels": place.pod_labels(program.obj)}, "spec": spec}
 
 
 def _job_spec(program: Program, place: Place, configuration: str) -> dict[str, Any]:
@@ -135,23 +140,21 @@ def _scheduled_spark(program: Program, place: Place, configuration: str) -> Mani
 
 
 def _application(program: Program, place: Place, configuration: str) -> dict[str, Any]:
-    """One driver, and an executor on each node. What the operator's own fields do not say stands in the pods' template."""
+    """One driver, and an executor on each node.
+
+    What Spark itself does not set stands in the pods' template: the operator's own fields for it are filled in by its webhook, which by
+    default sees the namespace `default` only.
+    """
     compute = program.compute
     assert compute is not None
-    configured = {"name": "object", "configMap": {"name": configuration}}
-    scratch = {"name": "scratch", "emptyDir": {}}
-    mounts = [{"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}, dict(SCRATCH_MOUNT)]
+    heap, beside = _memory(resources(compute)["requests"]["memory"])
     role: dict[str, Any] = {
         "cores": compute.cpu or 1,
-        "memory": _java(resources(compute)["requests"]["memory"]),
-        "env": [*environment(_variables(program, place)), *secret_variables(program.secrets)],
-        "labels": place.labels(program.obj),
-        "podSecurityContext": dict(POD_SECURITY),
-        "securityContext": dict(CONTAINER_SECURITY),
-        "volumeMounts": mounts,
-        "template": {"spec": {"containers": [], **placement(place, compute)}},
-        **({"gpu": {"name": GPU, "quantity": compute.gpu}} if compute.gpu else {}),
+        "memory": heap,
+        "memoryOverhead": beside,
+        "labels": place.pod_labels(program.obj, compute),  # Kueue takes up a Spark application's pods, not the application
     }
+    driver, executor = (_spark_pod(program, place, configuration, f"spark-kubernetes-{name}") for name in ("driver", "executor"))
     return {
         "type": "Python",
         "mode": "cluster",
@@ -159,13 +162,31 @@ def _application(program: Program, place: Place, configuration: str) -> dict[str
         "image": place.image("spark"),
         "mainApplicationFile": "local:///opt/mlx/spark.py",
         "arguments": [program.verb, f"{OBJECT_FOLDER}/{OBJECT_FILE}"],
-        "driver": {**role, "serviceAccount": SPARK},
-        "executor": {**role, "instances": compute.nodes or 1},
+        "driver": {**role, "serviceAccount": SPARK, "template": {"spec": driver}},
+        "executor": {**role, "instances": compute.nodes or 1, "template": {"spec": executor}},
         "restartPolicy": {"type": "OnFailure", "onFailureRetries": TRIES, "onFailureRetryInterval": 60, "onSubmissionFailureRetries": TRIES},
-        "volumes": [configured, scratch],
     }
 
 
-def _java(quantity: str) -> str:
-    """``4Gi`` as the JVM writes it: ``4g``."""
-    return quantity.removesuffix("i").lower()
+def _spark_pod(program: Program, place: Place, configuration: str, name: str) -> dict[str, Any]:
+    gpus = {GPU: str(program.compute.gpu)} if program.compute is not None and program.compute.gpu else {}
+    container = {
+        "name": name,
+        "env": [*environment(_variables(program, place)), *secret_variables(program.secrets)],
+        "securityContext": dict(CONTAINER_SECURITY),
+        "volumeMounts": [{"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}, dict(SCRATCH_MOUNT)],
+        **({"resources": {"limits": gpus, "requests": gpus}} if gpus else {}),
+    }
+    return {
+        "containers": [container],
+        "securityContext": dict(POD_SECURITY),
+        "volumes": [{"name": "object", "configMap": {"name": configuration}}, {"name": "scratch", "emptyDir": {"sizeLimit": SCRATCH_SIZE}}],
+        **placement(place, program.compute),
+    }
+
+
+def _memory(quantity: str) -> tuple[str, str]:
+    """The JVM's heap and what is left beside it for Python, which together are what the pod asks for; Spark itself starts with no less than 512 MiB."""
+    total = int(number_of(quantity) / MEBIBYTE)
+    heap = max(LEAST_HEAP, total // 2)
+    return f"{heap}m", f"{max(LEAST_BESIDE, total - heap)}m"
