@@ -12,7 +12,7 @@ from mlx_components.declared import DeclaredComponent
 from mlx_components.kubernetes.completion import completion_objects
 from mlx_components.kubernetes.dataset import dataset_objects
 from mlx_components.kubernetes.declare import ClusterProvider
-from mlx_components.kubernetes.feature_store import feature_store_objects
+from mlx_components.kubernetes.feature_store import feature_store_objects, has_servers
 from mlx_components.kubernetes.inference import batch_objects, endpoint_objects
 from mlx_components.kubernetes.model import is_distributed, train_job
 from mlx_components.kubernetes.namespace import environment_objects, namespace
@@ -236,7 +236,7 @@ def _environment(workspace: Workspace, place: Place, provider: ClusterProvider) 
 
 def _namespace(workspace: Workspace, place: Place) -> Manifest:
     stores = any(isinstance(node.object, FeatureStore) for node in workspace.graph.objects)
-    return namespace(workspace.environment, place, serves_features=stores)
+    return namespace(workspace.environment, place, serves_features=stores and has_servers(place))
 
 
 def _within(workspace: Workspace, place: Place) -> tuple[Manifest, ...]:

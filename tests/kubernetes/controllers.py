@@ -1,4 +1,6 @@
-"""Stand-ins for the controllers of KServe, Kueue, the Spark operator, Feast, Trainer and Notebooks: mocks, for none of them can be had here.
+"""Stand-ins for the controllers of KServe, Kueue, the Spark operator, Feast, Trainer and Notebooks: mocks, for not all can be had everywhere.
+
+They do what the real ones were seen to do (docs/adr/0014).
 
 Each looks at the objects of its kind on the real API server, makes the pods that the real one would make of them (a Deployment, a
 Job, a StatefulSet, owned, so that they go with their owner), and writes the status that says ready. Scheduling, placement,
@@ -147,6 +149,8 @@ def spark_application(self: Controllers, path: str, item: Object) -> None:
 
 def train_job(self: Controllers, path: str, item: Object) -> None:
     """The first node's pod: the runtime's container, which has nothing of its own, with what the job's patch says."""
+    if item["spec"].get("suspend"):
+        return
     (patched,) = item["spec"]["runtimePatches"]
     (node,) = patched["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
     pod = node["template"]["spec"]["template"]["spec"]

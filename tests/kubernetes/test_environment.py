@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from flights_on_cluster import POOL_OF, OnCluster, make_champion
 
+from mlx_components.kubernetes.place import QUEUE
+
 MERGE = "application/merge-patch+json"
 OWNED = "mlx.dev/owner"
 
@@ -57,6 +59,26 @@ def test_pods_land_on_the_pool_they_name_and_on_no_other(dev: OnCluster) -> None
     assert dev.plane.until(lambda: placed() == wanted or None, f"pods on their pools: {placed()}")
     on_gpu = [pod["metadata"]["name"] for pod in dev.objects("/api/v1/pods") if pod["spec"].get("nodeName") == "gpu-1"]
     assert [name for name in on_gpu if not name.startswith(("explore", "train-minutes"))] == []
+
+
+def test_whatever_runs_waits_in_the_queue_of_its_pool(dev: OnCluster) -> None:
+    """Kueue sees a Job or a TrainJob as a whole; of all others it sees the pods."""
+
+    def queues(path: str) -> dict[str, str]:
+        return {item["metadata"]["name"].rpartition("-")[0]: item["metadata"]["labels"].get(QUEUE, "") for item in dev.objects(path)}
+
+    space = "namespaces/delays-dev"
+    assert queues(f"/apis/trainer.kubeflow.org/v1alpha1/{space}/trainjobs") == {"train-minutes": "gpu"}
+    jobs = queues(f"/apis/batch/v1/{space}/jobs")
+    assert (jobs["dataset-flights"], jobs["batch-delay-nightly"]) == ("memory", "memory")
+    (application,) = dev.objects(f"/apis/sparkoperator.k8s.io/v1beta2/{space}/sparkapplications")
+    assert [application["spec"][role]["labels"][QUEUE] for role in ("driver", "executor")] == ["memory", "memory"]
+    assert queues(f"/apis/serving.kserve.io/v1beta1/{space}/inferenceservices") == {"delay": "general"}
+    assert [item["metadata"]["labels"][QUEUE] for item in dev.objects(f"/apis/kubeflow.org/v1/{space}/notebooks")] == ["gpu"]
+    found = dev.objects(f"/apis/pipelines.kubeflow.org/v2beta1/{space}/pipelineversions")
+    versions = {item["metadata"]["name"].rpartition("-")[0]: item["spec"] for item in found}
+    steps = versions["tabular"]["platformSpec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert {name for name, step in steps.items() if step.get("podMetadata") == {"labels": {QUEUE: "gpu"}}} == {"exec-train"}
 
 
 LEVELS = ("audit", "enforce", "warn")

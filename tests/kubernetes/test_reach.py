@@ -117,3 +117,5 @@ def test_feasts_own_servers_are_left_out_where_they_could_not_read_their_registr
     azure.mlx("render", "--env", "dev", "--out", str(tmp_path))
     assert {"ConfigMap", "Job"} <= {item["kind"] for item in rendered(tmp_path)}
     assert [item for item in rendered(tmp_path) if item["kind"] == "FeatureStore"] == []
+    (space,) = [item for item in rendered(tmp_path) if item["kind"] == "Namespace"]
+    assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"

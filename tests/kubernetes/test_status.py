@@ -24,6 +24,7 @@ NOBODY = {
     },
 }  # fmt: skip
 """A model that no test makes a champion of, and its endpoint."""
+NO_QUOTA = "couldn't assign flavors to pod set node: insufficient unused quota for nvidia.com/gpu in flavor gpu, 1 more needed"
 MINUTE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\dZ")
 SPACE = "delays-dev"
 
@@ -165,7 +166,7 @@ def test_a_cluster_shows_its_add_ons_pools_and_queues(dev: OnCluster) -> None:
         "Queue/gpu": "Ready",
         "Queue/memory": "Ready",
     }
-    assert found["NodePool/gpu"]["detail"].startswith("1 of 1 node ready, max 1, 1 of 2 GPUs in use, 4Gi of 64Gi memory in use, 1 of 8 cpu in use")
+    assert found["NodePool/gpu"]["detail"].startswith("1 of 1 node ready, max 1, 1 of 2 GPUs in use, 4.1Gi of 64Gi memory in use, 1.05 of 8 cpu in use")
     assert found["Queue/gpu"]["detail"] == "0 workloads wait, 0 admitted"
 
 
@@ -181,3 +182,27 @@ def test_a_cluster_whose_add_on_is_gone_and_whose_queue_is_full_says_so(dev: OnC
     dev.plane.request("PATCH", f"{queue}/status", {"status": {"pendingWorkloads": 0}}, type="application/merge-patch+json")
     dev.plane.request("PATCH", at, {"spec": {"replicas": 1, "template": {"spec": {"nodeSelector": None}}}}, type="application/merge-patch+json")
     dev.plane.until(lambda: statuses(dev, "--cluster", "main")["AddOn/kueue"]["status"] == "Ready", "its Deployment is ready again")
+
+
+def test_a_training_on_several_nodes_that_waits_in_its_queue_says_what_for(dev: OnCluster) -> None:
+    """As Kueue leaves it: suspended, without pods, and a Workload of its own that says why."""
+    jobs = f"/apis/trainer.kubeflow.org/v1alpha1/namespaces/{SPACE}/trainjobs"
+    (job,) = dev.objects(jobs)
+    at, merge = f"{jobs}/{job['metadata']['name']}", "application/merge-patch+json"
+    dev.plane.request("PATCH", at, {"spec": {"suspend": True}}, type=merge)
+    held = {"type": "Suspended", "status": "True", "reason": "Suspended", "message": "TrainJob is suspended", "lastTransitionTime": "2026-11-22T16:10:26Z"}
+    dev.plane.request("PATCH", f"{at}/status", {"status": {"conditions": [held]}}, type=merge)
+    owner = {"apiVersion": job["apiVersion"], "kind": "TrainJob", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"], "controller": True}
+    container = {"name": "node", "image": "node", "resources": {"requests": {"nvidia.com/gpu": "1"}}}
+    pods = {"name": "node", "count": 2, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
+    metadata = {"name": "trainjob-minutes", "ownerReferences": [owner]}
+    spec = {"queueName": "gpu", "podSets": [pods]}
+    waiting = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "Workload", "metadata": metadata, "spec": spec}
+    workloads = f"/apis/kueue.x-k8s.io/v1beta2/namespaces/{SPACE}/workloads"
+    dev.plane.request("POST", workloads, waiting)
+    said = {"type": "QuotaReserved", "status": "False", "reason": "Pending", "message": NO_QUOTA, "lastTransitionTime": "2026-11-22T16:10:26Z"}
+    dev.plane.request("PATCH", f"{workloads}/trainjob-minutes/status", {"status": {"conditions": [said]}}, type=merge)
+    found = statuses(dev, "--env", "dev")["Model/minutes"]
+    assert (found["status"], NO_QUOTA in found["detail"]) == ("Training", True), found
+    why = dev.mlx("why", "Model/minutes", "--env", "dev").out
+    assert f"Cause  Model/minutes: queue gpu has no quota for it: {NO_QUOTA}" in why

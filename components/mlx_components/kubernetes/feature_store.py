@@ -70,6 +70,11 @@ def _content(store: FeatureStore, place: Place, registered: Registered) -> Mappi
     }
 
 
+def has_servers(place: Place) -> bool:
+    """Their operator takes a registry on S3 and Google Cloud Storage only."""
+    return place.target.storage.startswith(SERVED_FROM)
+
+
 def _definitions(store: FeatureStore, place: Place) -> Manifest:
     """Its views and services with who answers for them, for whoever looks in the cluster."""
     said = store.spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=DEFINED)
@@ -78,8 +83,8 @@ def _definitions(store: FeatureStore, place: Place) -> Manifest:
 
 
 def _feast(store: FeatureStore, place: Place) -> tuple[Manifest, ...]:
-    """Feast's own servers, for whoever asks them; nothing of ours does. Their operator takes a registry on S3 and Google Cloud Storage only."""
-    if not place.target.storage.startswith(SERVED_FROM):
+    """Feast's own servers, for whoever asks them; nothing of ours does."""
+    if not has_servers(place):
         return ()
     server = {"image": place.image("pipelines"), "resources": resources(None)}
     online: dict[str, Any] = {"server": server}
