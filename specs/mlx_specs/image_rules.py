@@ -11,6 +11,8 @@ from mlx_specs.inference import Inference, InferenceSpec
 from mlx_specs.load import Draught
 from mlx_specs.notebook import Notebook
 
+BUILD = "build it as runtime/images says, and write its digest"
+
 
 def pods_have_an_image(draught: Draught) -> Iterator[Diagnostic]:
     """The images that may be left out of an environment are those that nothing in it runs."""
@@ -18,8 +20,8 @@ def pods_have_an_image(draught: Draught) -> Iterator[Diagnostic]:
     if not isinstance(target, KubernetesTarget):
         return
     wanting = {
-        "spark": (target.images.spark, list(_on_spark(draught.graph)), "what runs on several nodes is a Spark application"),
-        "notebook": (target.images.notebook, list(_notebooks(draught.graph)), "or say spec.image of each notebook"),
+        "spark": (target.images.spark, list(_on_spark(draught.graph)), f"{BUILD}: what runs on several nodes is a Spark application"),
+        "notebook": (target.images.notebook, list(_notebooks(draught.graph)), f"{BUILD}, or say spec.image of each notebook"),
     }
     for name, (digest, ids, hint) in wanting.items():
         if digest is None and ids:

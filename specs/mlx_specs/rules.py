@@ -29,6 +29,7 @@ from mlx_specs.pipeline import Pipeline
 from mlx_specs.references import Reference, references
 from mlx_specs.secret_rules import literal_secrets
 from mlx_specs.state import FILE_BACKEND
+from mlx_specs.storage_rules import RULES as STORAGE_RULES
 from mlx_specs.support import refusals
 
 Rule = Callable[[Draught], Iterator[Diagnostic]]
@@ -316,6 +317,7 @@ RULES: tuple[Rule, ...] = (
     *FEATURE_RULES,
     *CAPACITY_RULES,
     *IMAGE_RULES,
+    *STORAGE_RULES,
     the_target_can_do_it,
     literal_secrets,
     columns_hold,

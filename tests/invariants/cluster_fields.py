@@ -26,7 +26,7 @@ CLUSTER = {
 TARGET = {
     "type": "kubernetes", "cluster": "main", "namespace": "trial", "storage": "s3://lake/trial", "mlflow": "http://mlflow:5000",
     "pipelines": "http://pipelines:8888", "plugin": "mlx", "identity": {"eks.amazonaws.com/role-arn": "arn:first"},
-    "images": {"registry": "registry.example.com/ml", "runtime": DIGESTS[0], "pipelines": DIGESTS[0], "spark": DIGESTS[0]},
+    "images": {"registry": "registry.example.com/ml", "runtime": DIGESTS[0], "pipelines": DIGESTS[0], "spark": DIGESTS[0], "notebook": DIGESTS[0]},
 }  # fmt: skip
 ENVIRONMENT = {
     "kind": "Environment", "metadata": {"name": "local", **ABOUT},
@@ -78,7 +78,7 @@ SECOND: Mapping[str, Any] = {
     "Environment.spec.target[kubernetes].mlflow": "http://mlflow:5001",
     "Environment.spec.target[kubernetes].pipelines": "http://pipelines:8889",
     "Environment.spec.target[kubernetes].images.registry": "registry.example.com/other",
-    **{f"Environment.spec.target[kubernetes].images.{name}": DIGESTS[1] for name in ("runtime", "pipelines", "spark")},
+    **{f"Environment.spec.target[kubernetes].images.{name}": DIGESTS[1] for name in ("runtime", "pipelines", "spark", "notebook")},
     "Environment.spec.state.backend": "s3://lake/elsewhere",
     "Environment.spec.state.passphrase.env": "MLX_TRIAL_SECOND",
     "Environment.spec.state.passphrase.file": "second.txt",

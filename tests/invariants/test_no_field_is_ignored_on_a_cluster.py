@@ -110,7 +110,7 @@ def objects_with(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     standing = [made("Cluster", name, CLUSTER) for name in ("main", "other")]
     standing += [*data_objects(), *(made("Dataset", name, {"source": {"type": "csv", "path": f"{name}.csv"}, "eventTime": "at"}) for name in DAYS)]
     if one["kind"] == "Environment":
-        return [*standing, *pipelines()[:1], made("Model", "base", BASE), SPREAD_DATASET]
+        return [*standing, *pipelines()[:1], made("Model", "base", BASE), SPREAD_DATASET, made("Notebook", "lab", {})]
     if one["kind"] == "FeatureStore":
         standing += [*pipelines()[:1], TIMED, JOINED]
     if one["spec"].get("featureService"):
