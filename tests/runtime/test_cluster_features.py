@@ -235,13 +235,12 @@ json.dump([{name: found[name] for name in sorted(found)}, paths], sys.stdout)
 
 def test_feasts_own_servers_read_the_same_registry_and_store(cluster: Cluster, tmp_path: Path) -> None:
     """As the operator's object has it: the registry in the storage, Feast's own class, the Secret's settings."""
-    shutil.copy(cluster.bucket.data / "features" / STORE / "registry.db", tmp_path / "registry.db")
+    registry = {"registry_type": "file", "path": f"{cluster.bucket.url}/features/{STORE}/registry.db"}
     online = {"type": cluster.online.type, **yaml.safe_load(cluster.online.settings)}
-    config = {"project": "air_travel", "provider": "local", "registry": "registry.db", "online_store": online, "entity_key_serialization_version": 3}
+    config = {"project": "air_travel", "provider": "local", "registry": registry, "online_store": online, "entity_key_serialization_version": 3}
     (tmp_path / "feature_store.yaml").write_text(yaml.safe_dump(config))
-    done = subprocess.run(
-        [sys.executable, "-c", READS], cwd=tmp_path, env={**os.environ, "PYTHONPATH": PACKAGES}, capture_output=True, text=True, timeout=LIMIT
-    )
+    variables = {**os.environ, **cluster.bucket.variables, "PYTHONPATH": PACKAGES}
+    done = subprocess.run([sys.executable, "-c", READS], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     found, paths = json.loads(done.stdout.splitlines()[-1])
     assert found == {
