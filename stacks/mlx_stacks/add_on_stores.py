@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlx_components.clusters.releases import Release, Store
+from mlx_stacks.command_lines import containers_of, values_of
 
 IN_THE_POD = ("sqlite", "file", "")
 """Schemes of URIs whose bytes stand in the container's own file system; a path has none."""
@@ -15,10 +16,7 @@ ELSEWHERE = "(from a Secret or a ConfigMap)"
 
 def in_files(release: Release, workload: Mapping[str, Any]) -> tuple[str, ...]:
     """Nothing where the workload is not there: that is told as such."""
-    pod: Any = workload
-    for key in ("spec", "template", "spec"):
-        pod = pod.get(key) or {}
-    containers: Sequence[Mapping[str, Any]] = pod.get("containers") or ()
+    containers = containers_of(workload)
     return tuple(_told(store, containers) for store in release.stores if containers and _is_in_the_pod(_uri(store, containers)))
 
 
@@ -38,22 +36,8 @@ def _is_in_the_pod(uri: str) -> bool:
 
 def _uri(store: Store, containers: Sequence[Mapping[str, Any]]) -> str:
     """What the option says, else the variable; empty where neither does."""
-    given = [*_after(store.option, _words(containers)), *_of(store.variable, containers)]
+    given = [*values_of(store.option, containers), *_of(store.variable, containers)]
     return next(iter(given), "")
-
-
-def _words(containers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of all command lines, also of those that a shell takes as one text."""
-    texts = [str(text) for container in containers for text in (*(container.get("command") or ()), *(container.get("args") or ()))]
-    return [word for text in texts for word in text.split()]
-
-
-def _after(option: str, words: Sequence[str]) -> Iterator[str]:
-    for number, word in enumerate(words):
-        if word == option and number + 1 < len(words):
-            yield words[number + 1]
-        elif word.startswith(f"{option}="):
-            yield word.partition("=")[2]
 
 
 def _of(variable: str, containers: Sequence[Mapping[str, Any]]) -> Iterator[str]:

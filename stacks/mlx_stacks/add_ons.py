@@ -14,6 +14,7 @@ from mlx_kubernetes.discovery import AGGREGATED
 from mlx_kubernetes.errors import KubernetesError
 from mlx_kubernetes.readiness import readiness
 from mlx_specs.cluster import AddOn
+from mlx_stacks.add_on_namespaces import unseen
 from mlx_stacks.add_on_stores import in_files
 from mlx_stacks.trouble import some
 
@@ -42,8 +43,8 @@ class FoundAddOn:
     """The one that runs; empty: it does not tell."""
     missing: tuple[Definition, ...] = ()
     not_ready: tuple[NotReady, ...] = ()
-    in_files: tuple[str, ...] = ()
-    """What it keeps in files of its pod, in sentences."""
+    amiss: tuple[str, ...] = ()
+    """What it keeps in files of its pod, and which namespaces it does not see, in sentences."""
 
     @property
     def name(self) -> AddOn:
@@ -71,10 +72,10 @@ def problems(cluster: str, found: Sequence[FoundAddOn]) -> tuple[str, ...]:
 
 
 def warnings(cluster: str, found: Sequence[FoundAddOn]) -> tuple[str, ...]:
-    """A sentence for each add-on that runs another version than mlx is written for, and for what one keeps in files of its pod."""
+    """A sentence for each add-on that runs another version than mlx is written for, and for what is amiss with how one was installed."""
     others = [(one, f"{one.version} runs, mlx is written for {one.release.version}") for one in found if _differs(one)]
-    kept = [(one, told) for one in found for told in one.in_files]
-    return tuple(f"Cluster/{cluster}: add-on {one.name}: {told}" for one, told in (*others, *kept))
+    installed = [(one, told) for one in found for told in one.amiss]
+    return tuple(f"Cluster/{cluster}: add-on {one.name}: {told}" for one, told in (*others, *installed))
 
 
 def versions(found: Sequence[FoundAddOn]) -> dict[str, str]:
@@ -114,7 +115,7 @@ def _found(client: Client, release: Release, wanted: Wanted, served: frozenset[t
     live = {workload: workloads.get((workload.namespace, workload.kind, workload.name)) for workload in release.workloads}
     not_ready = tuple(NotReady(workload, reason) for workload, item in live.items() if (reason := _reason(item)))
     first = next(iter(live.values()), None) or {}
-    return FoundAddOn(release, wanted, _version(client, release, first, missing), missing, not_ready, in_files(release, first))
+    return FoundAddOn(release, wanted, _version(client, release, first, missing), missing, not_ready, (*in_files(release, first), *unseen(release, first)))
 
 
 def _reason(workload: Live | None) -> str:
