@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mlx_specs.accounts import APPLY, RUN, SERVE, SPARK, TRAIN, of_notebook
 from mlx_specs.capacity_rules import cluster_of
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
@@ -34,17 +35,17 @@ def _accounts(made: AnyObject, *, follows: bool) -> Iterator[str]:
     on_spark = compute is not None and compute.is_spread
     match made:
         case Dataset():
-            yield "mlx-spark" if on_spark else "mlx-run"
+            yield SPARK if on_spark else RUN
         case FeatureStore():
-            yield "mlx-run"
+            yield RUN
         case Model() if follows:
-            yield from ("mlx-apply", "mlx-train")
+            yield from (APPLY, TRAIN)
         case Inference() if made.spec.mode == "realtime":
-            yield "mlx-serve"
+            yield SERVE
         case Inference() if made.spec.mode == "batch":
-            yield "mlx-spark" if on_spark else "mlx-run"
+            yield SPARK if on_spark else RUN
         case Notebook():
-            yield f"notebook-{made.metadata.name}"
+            yield of_notebook(made.metadata.name)
         case _:
             return
 

@@ -19,7 +19,6 @@ from mlx_components.kubernetes.namespace import environment_objects, namespace
 from mlx_components.kubernetes.notebook import notebook_objects
 from mlx_components.kubernetes.pipeline import pipeline_object, version_object, with_compute
 from mlx_components.kubernetes.place import Manifest, Place, Reach
-from mlx_components.kubernetes.pods import APPLY, TRAIN
 from mlx_components.on_cluster import OnClusterComponent, TrainedOnClusterComponent
 from mlx_components.release import ReleaseComponent
 from mlx_engine.embedded.executable import find_executable
@@ -29,6 +28,7 @@ from mlx_kubernetes.client import Client
 from mlx_kubernetes.discovery import Discovery
 from mlx_kubernetes.errors import NotYet
 from mlx_kubernetes.provider import PACKAGE, VERSION
+from mlx_specs.accounts import APPLY, TRAIN
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
 from mlx_specs.diagnostics import listing

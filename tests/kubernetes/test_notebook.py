@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,11 +47,11 @@ def test_a_notebook_in_which_nothing_happens_is_stopped_and_a_busy_one_is_not(
     plane: ControlPlane, rendered: list[dict[str, Any]], namespace: str, tmp_path: Path
 ) -> None:
     server, watcher = containers(rendered)
-    with jupyter(server, tmp_path) as url:
+    with jupyter(server, tmp_path, plane) as url:
         page = browser(url)
         kernel = page.post(f"{url}/api/kernels", timeout=30).json()["id"]
         with computing(url, kernel):
-            until(lambda: state(url, kernel) == "busy")
+            plane.until(lambda: state(url, kernel) == "busy", "the cell runs")
             with process(watcher, url, account(plane, namespace, tmp_path), plane) as watching:
                 # It looks four times in this while, and is told each time that a cell runs.
                 with pytest.raises(subprocess.TimeoutExpired):
@@ -97,7 +96,7 @@ def containers(rendered: list[dict[str, Any]]) -> tuple[Container, Container]:
 
 
 @contextmanager
-def jupyter(server: Container, folder: Path) -> Iterator[str]:
+def jupyter(server: Container, folder: Path, plane: ControlPlane) -> Iterator[str]:
     """The rendered command on a port of this machine; the address that the watcher is given, with that port."""
     home, port = folder / "home", free_port()
     home.mkdir()
@@ -109,7 +108,7 @@ def jupyter(server: Container, folder: Path) -> Iterator[str]:
         started = subprocess.Popen([sys.executable, "-m", *parts, "--allow-root"], cwd=home, env=variables, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}{base}"
     try:
-        until(lambda: started.poll() is None and answers(f"{url}/api/status"))
+        plane.until(lambda: started.poll() is None and answers(f"{url}/api/status"), "JupyterLab answers", limit=60)
         yield url
     finally:
         started.terminate()
@@ -176,13 +175,3 @@ def answers(url: str) -> bool:
         return requests.get(url, timeout=10).ok
     except requests.ConnectionError:
         return False
-
-
-def until(true: Any) -> None:
-    """Asked ten times a second, for a minute."""
-    pause = threading.Event()
-    for _ in range(600):
-        if true():
-            return
-        pause.wait(0.1)
-    raise AssertionError("it did not come about within a minute")

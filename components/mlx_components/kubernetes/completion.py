@@ -6,8 +6,9 @@ It stands ready in a ConfigMap, whole, so that the step needs no more than the r
 import json
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import APPLY, container, pod, secret_variables, variables
+from mlx_components.kubernetes.pods import container, pod, secret_variables, variables
 from mlx_pipelines.contract import APPLY_JOB, APPLY_MAP
+from mlx_specs.accounts import APPLY
 from mlx_specs.base import KubernetesSecret
 
 SECRET = "mlx-state"

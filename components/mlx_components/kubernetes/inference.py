@@ -12,7 +12,6 @@ from mlx_components.kubernetes.pods import (
     CONTAINER_SECURITY,
     POD_SECURITY,
     SCRATCH_MOUNT,
-    SERVE,
     environment,
     placement,
     resources,
@@ -21,6 +20,7 @@ from mlx_components.kubernetes.pods import (
 )
 from mlx_components.kubernetes.programs import DIGITS, OBJECT_FOLDER, Program, program_objects
 from mlx_features.online_settings import VARIABLE
+from mlx_specs.accounts import SERVE
 from mlx_specs.base import Compute, seconds
 from mlx_specs.feature_store import OnlineStore
 from mlx_specs.inference import Batch, Inference, Realtime, Scaling

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
-from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, TRAIN, environment, placement, resources, variables
+from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, environment, placement, resources, variables
 from mlx_components.kubernetes.programs import DIGITS
+from mlx_specs.accounts import TRAIN
 from mlx_specs.base import plain
 from mlx_specs.model import Model
 from mlx_specs.resources import SubmittedRun, digest

@@ -5,9 +5,9 @@ from typing import Any
 
 from mlx_components.kubernetes.account import RBAC, account
 from mlx_components.kubernetes.place import Manifest, Place, annotated
-from mlx_components.kubernetes.pods import APPLY, RUN, SERVE, SPARK, TRAIN
 from mlx_components.kubernetes.queues import CLUSTER, environment_queues
 from mlx_pipelines.contract import APPLY_MAP
+from mlx_specs.accounts import APPLY, RUN, SERVE, SPARK, TRAIN
 from mlx_specs.environment import Environment
 
 EVERYTHING = ["create", "delete", "get", "list", "patch", "update", "watch"]

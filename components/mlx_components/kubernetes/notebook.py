@@ -9,6 +9,7 @@ from typing import Any
 from mlx_components.kubernetes.account import account
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import container, pod, variables
+from mlx_specs.accounts import of_notebook
 from mlx_specs.base import seconds
 from mlx_specs.notebook import Notebook
 
@@ -23,7 +24,7 @@ TOKEN_SECONDS = 3600
 def notebook_objects(notebook: Notebook, place: Place) -> tuple[Manifest, ...]:
     """The volume, the account that may stop this notebook and no other, and the notebook itself."""
     name = notebook.metadata.name
-    volume = own = f"notebook-{name}"
+    volume, own = f"notebook-{name}", of_notebook(name)
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": notebook.spec.storage}}}
     stops = {"apiGroups": ["kubeflow.org"], "resources": ["notebooks"], "resourceNames": [name], "verbs": ["patch"]}
     return (

@@ -71,27 +71,21 @@ def with_compute(pipeline: Pipeline, compiled: Compiled, compute: Compute) -> Pi
 def on_cluster(compiled: Compiled, pipeline: Pipeline, place: Place) -> tuple[dict[str, Any], dict[str, Any]]:
     """The IR with our image, the steps' resources and what lays a workspace around each, and beside it where the steps' pods may run."""
     spec = copy.deepcopy(dict(compiled.ir))
-    executors, placed = spec["deploymentSpec"]["executors"], dict[str, Any]()
+    executors = spec["deploymentSpec"]["executors"]
+    asked = {f"{EXECUTOR}{name}": step.compute for name, step in pipeline.spec.steps.items()}
     ours = {name for name, described in executors.items() if described.get("container", {}).get("image", "").startswith(OURS)}
     for executor, described in executors.items():
-        step = pipeline.spec.steps.get(executor.removeprefix(EXECUTOR))
-        compute = step.compute if step is not None else None
+        compute = asked.get(executor)
         if executor in ours:
             described["container"] = _around(described["container"], place, compiled.code, compute)
         if "container" in described and compute is not None:
             described["container"]["resources"] = {**described["container"].get("resources", {}), **_resources(compute)}
-            placed |= {executor: where} if (where := _where(compute, place)) else {}
     _append(spec, compiled, place)
     ours.add(f"{EXECUTOR}{COMPLETE}")
     _tell_all(spec, ours)
     containers = [name for name, described in executors.items() if "container" in described]
-    for name in containers:
-        step = pipeline.spec.steps.get(name.removeprefix(EXECUTOR))
-        labels = {**place.queue(step.compute if step is not None else None), **place.reach.pod_labels}
-        placed[name] = {
-            **placed.get(name, {}), **({"podMetadata": {"labels": labels}} if labels else {}), "securityContext": OUR_USER if name in ours else NOT_ROOT,
-        }  # fmt: skip
-    return spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": placed}}}}
+    pods = {name: {**_pod(asked.get(name), place), "securityContext": OUR_USER if name in ours else NOT_ROOT} for name in containers}
+    return spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": pods}}}}
 
 
 def _around(container: Mapping[str, Any], place: Place, code: str, compute: Compute | None, *flags: str) -> dict[str, Any]:
@@ -147,11 +141,14 @@ def _resources(compute: Compute) -> dict[str, Any]:
     return made
 
 
-def _where(compute: Compute, place: Place) -> dict[str, Any]:
-    if compute.pool is None:
-        return {}
+def _pod(compute: Compute | None, place: Place) -> dict[str, Any]:
+    """Where a step's pod may run, and its labels: Kueue takes it up by itself."""
+    labels = {**place.queue(compute), **place.reach.pod_labels}
+    made: dict[str, Any] = {"podMetadata": {"labels": labels}} if labels else {}
+    if compute is None or compute.pool is None:
+        return made
     tolerations = place.tolerations(compute.pool)
-    return {"nodeSelector": {"labels": place.node_selector(compute.pool)}, **({"tolerations": tolerations} if tolerations else {})}
+    return {**made, "nodeSelector": {"labels": place.node_selector(compute.pool)}, **({"tolerations": tolerations} if tolerations else {})}
 
 
 def gigabytes(quantity: str) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlx_components.kubernetes.place import Place
+from mlx_specs.accounts import APPLY, SPARK, TRAIN
 from mlx_specs.base import Compute, KubernetesSecret
 from mlx_specs.pools import GPU
 
@@ -77,7 +78,6 @@ def pod(place: Place, containers: Sequence[Mapping[str, Any]], compute: Compute 
     }
 
 
-SERVE, RUN, SPARK, TRAIN, APPLY = "mlx-serve", "mlx-run", "mlx-spark", "mlx-train", "mlx-apply"
 ASKS_THE_API = frozenset({SPARK, TRAIN, APPLY})
 """The accounts with a role."""
 

@@ -13,10 +13,8 @@ from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import (
     CONTAINER_SECURITY,
     POD_SECURITY,
-    RUN,
     SCRATCH_MOUNT,
     SCRATCH_SIZE,
-    SPARK,
     container,
     environment,
     placement,
@@ -25,6 +23,7 @@ from mlx_components.kubernetes.pods import (
     secret_variables,
     variables,
 )
+from mlx_specs.accounts import RUN, SPARK
 from mlx_specs.base import Compute, KubernetesSecret
 from mlx_specs.capacity import number_of
 from mlx_specs.kinds import AnyObject
