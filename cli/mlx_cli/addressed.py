@@ -7,15 +7,15 @@ import re
 from dataclasses import dataclass
 
 OF_ENVIRONMENT = (
-    "apply", "cancel", "destroy", "export", "features", "history", "logs", "plan", "predict", "profile", "refresh", "render", "rollback", "run", "state",
-    "status", "ui", "validate", "why",
+    "apply", "cancel", "destroy", "export", "features", "history", "logs", "monitor", "plan", "predict", "profile", "refresh", "render", "rollback", "run",
+    "state", "status", "ui", "validate", "why",
 )  # fmt: skip
 """The verbs that are about one environment; doctor looks at the machine first, and needs none to help."""
 OF_CLUSTER = ("apply", "cancel", "destroy", "history", "plan", "refresh", "render", "state", "status")
 SOME_CLUSTER = "--cluster NAME"
 """What a message says that does not know which cluster it is about."""
 COMMAND = re.compile(
-    r"\bmlx (?P<verb>(?:features|state)(?: (?:list|get|show|materialize|push|unprotect|forget))?|[a-z]+)\b"
+    r"\bmlx (?P<verb>(?:features|monitor|state)(?: (?:list|get|show|status|run|report|materialize|push|unprotect|forget))?|[a-z]+)\b"
     r"(?!(?:(?!mlx )[^;,\n`])*--(?:env|cluster)\b)"
 )
 """A command that does not say yet what it is about, up to the end of its clause."""

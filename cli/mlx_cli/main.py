@@ -37,6 +37,7 @@ VERBS: dict[str, str] = {
     "run": "Run a batch inference now.",
     "predict": "Ask an endpoint for predictions.",
     "features": "Show feature stores; look features up, materialise, push.",
+    "monitor": "Look for drift now; show what monitors found, as a page, too.",
     "why": "Say why an object is as it is: one cause, and what to do about it.",
     "profile": "Describe a dataset's rows on a page that works offline.",
     "ui": "Look at everything on one local page.",

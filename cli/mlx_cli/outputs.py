@@ -72,6 +72,14 @@ FEATURES = {
 }
 """`mlx features`, and then its verbs get, materialize and push."""
 
+COLUMN_DRIFT = record(
+    column=TEXT, method=TEXT, distance=NUMBER, threshold=NUMBER, missingBefore=NUMBER, missing=NUMBER, newValues=several(TEXT),
+    bins=several(record(bin=TEXT, before=NUMBER, now=NUMBER)),
+)  # fmt: skip
+MONITOR_REPORT = record(
+    monitor=TEXT, inference=TEXT, at=TEXT, window=TEXT, version=TEXT, rows=COUNT, minimum=COUNT, referenceRows=COUNT, otherVersions=COUNT,
+    data=several(COLUMN_DRIFT), predictions=several(COLUMN_DRIFT), notMeasured=MAP, verdict={"enum": ["ok", "drifted", "insufficient"]}, sentence=TEXT,
+)  # fmt: skip
 STATE = {
     "anyOf": [
         record(environment=TEXT, resources=several(record(urn=TEXT, type=TEXT, name=TEXT, id=TEXT, protected=YES, note=TEXT))),
@@ -110,6 +118,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "state": STATE,
     "predict": record(endpoint=TEXT, rows=COUNT, predictions=several(MAP)),
     "features": FEATURES,
+    "monitor": record(environment=TEXT, reports=several(MONITOR_REPORT)),
     "export": record(
         model=TEXT, version=TEXT, fingerprint=TEXT, format={"const": "onnx"}, folder=TEXT, digest=TEXT, inputs=several(PORT), outputs=several(PORT)
     ),

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow
+import pyarrow.parquet as parquet
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from mlx_runtime.artifact import write_artifact
@@ -27,13 +29,15 @@ from mlx_runtime.packaging.errors import ConversionError
 from mlx_runtime.packaging.parity import Parity, compare
 from mlx_runtime.packaging.probes import Probes, Rows, make_probes
 from mlx_runtime.packaging.texts import lowered_columns
-from mlx_runtime.scorer import output_tensors
+from mlx_runtime.scorer import BLOCK, output_tensors
 from mlx_runtime.signature import tensor_of
-from mlx_specs.artifact import Datatype, ModelFile, Tensor
+from mlx_specs.artifact import REFERENCE_FILE, Datatype, ModelFile, Tensor
 
 MOST_ROWS = 20_000
 """Held-out rows that are compared, evenly over all of them."""
 EXAMPLES = 2
+REFERENCE_ROWS = BLOCK
+"""The most that a monitor compares with."""
 ONNX_FILE = "model.onnx"
 PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 """In order of speed; the first that predicts the same is taken."""
@@ -70,7 +74,7 @@ def package(
             classes=_classes(estimator, task), engine="native", engine_file="", example=_example(data, labels), metrics=dict(metrics),
         )  # fmt: skip
         described, engine_file = _choose(estimator, _evenly(rows), description, format, Path(temporary), report)
-        return write_artifact(folder, described, {described.engine_file: engine_file})
+        return write_artifact(folder, described, {described.engine_file: engine_file, REFERENCE_FILE: _reference(data)})
 
 
 def _choose(estimator: Any, rows: Rows, model: ModelFile, format: str, folder: Path, report: Callable[[str], None]) -> tuple[ModelFile, Path]:
@@ -242,12 +246,24 @@ def _json(value: Any) -> Any:
     return float(value) if np.isfinite(float(value)) else None
 
 
+def _reference(data: pyarrow.Table) -> bytes:
+    """As Parquet; the same rows are the same bytes."""
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(data.take(pyarrow.array(_spread(data.num_rows, REFERENCE_ROWS))).combine_chunks(), sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
 def _evenly(rows: Rows) -> Rows:
     count = len(next(iter(rows.values())))
     if count == 0:
         raise PackageError("no held-out rows: parity cannot be checked", hint="hold out more rows: split.test or split.testFrom")
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_ROWS)).astype(int))
+    chosen = _spread(count, MOST_ROWS)
     return {name: array[chosen] for name, array in rows.items()}
+
+
+def _spread(count: int, most: int) -> NDArray[np.intp]:
+    """At most so many places, evenly over all."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.intp))
 
 
 def _first(rows: Rows) -> Rows:

@@ -9,6 +9,8 @@ from mlx_specs.resources import Wire
 MODEL_FILE = "model.json"
 MANIFEST_FILE = "manifest.json"
 """sha256 and size of each other file, by name; the artifact's digest is the sha256 of this file's bytes."""
+REFERENCE_FILE = "reference.parquet"
+"""Held-out rows of the model's inputs, evenly over all of them: what monitors compare later rows with."""
 
 Datatype = Literal["BOOL", "INT64", "FP64", "FP32", "BYTES"]
 """The open inference protocol's names; BYTES are UTF-8 strings; timestamps travel as BYTES in ISO 8601."""

@@ -77,9 +77,24 @@ def endpoint(home: str, name: str) -> PurePosixPath:
     return PurePosixPath(home) / "endpoints" / name
 
 
+def all_predictions(home: str, name: str) -> PurePosixPath:
+    """Of one inference: a folder a run, and latest.json."""
+    return PurePosixPath(home) / "predictions" / name
+
+
 def predictions(home: str, name: str, run_digest: str) -> PurePosixPath:
     """One committed batch of predictions."""
-    return PurePosixPath(home) / "predictions" / name / run_digest
+    return all_predictions(home, name) / run_digest
+
+
+def prediction_log(home: str, name: str) -> PurePosixPath:
+    """What an endpoint that is watched has answered: a folder an hour, Parquet files in it."""
+    return all_predictions(home, name) / "log"
+
+
+def monitor(home: str, name: str) -> PurePosixPath:
+    """A monitor's reports."""
+    return PurePosixPath(home) / "monitors" / name
 
 
 def stored(storage: str, *parts: str) -> str:

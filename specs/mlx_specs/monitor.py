@@ -4,22 +4,26 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlx_specs.base import Column, Cron, Duration, Name, Object, Strict
+from mlx_specs.base import Column, Compute, Cron, Duration, Name, Object, Strict
 from mlx_specs.model import Metric
 
 
 class DataDrift(Strict):
-    """Drift of the inputs against the training baseline."""
+    """Drift of the inputs against the held-out rows that came with the version."""
 
-    method: Literal["psi", "jensen-shannon", "kolmogorov-smirnov", "chi-squared", "wasserstein"] = Field(default="psi", description="The distance or test.")
+    method: Literal["psi", "jensen-shannon", "kolmogorov-smirnov", "chi-squared", "wasserstein"] = Field(
+        default="psi",
+        description="The distance: psi (0 and more), jensen-shannon (0 to 1), chi-squared (as Cramér's V, 0 to 1); "
+        "of numbers only kolmogorov-smirnov (0 to 1) and wasserstein (in standard deviations).",
+    )
     threshold: Annotated[float, Field(gt=0)] = Field(default=0.2, description="From which value on a column counts as drifted.")
     columns: list[Column] | None = Field(default=None, description="The columns to watch; left out: all features.")
 
 
 class PredictionDrift(Strict):
-    """Drift of the predictions against the training baseline."""
+    """Drift of the predictions against those of the held-out rows that came with the version."""
 
-    method: Literal["psi", "jensen-shannon", "kolmogorov-smirnov", "wasserstein"] = Field(default="psi", description="The distance or test.")
+    method: Literal["psi", "jensen-shannon", "kolmogorov-smirnov", "wasserstein"] = Field(default="psi", description="The distance, as for dataDrift.")
     threshold: Annotated[float, Field(gt=0)] = Field(default=0.2, description="From which value on predictions count as drifted.")
 
 
@@ -47,9 +51,9 @@ class Performance(Strict):
 
 
 class Window(Strict):
-    """Over which rows a judgement is made."""
+    """Over which rows a judgement is made; a batch run is one window."""
 
-    size: Duration = Field(default="1d", description="The length of a window.")
+    size: Duration = Field(default="1d", description="Of an endpoint: how far a look reaches back.")
     minimum: Annotated[int, Field(ge=1)] = Field(default=100, description="The fewest rows that allow a judgement.")
 
 
@@ -62,7 +66,10 @@ class MonitorSpec(Strict):
     performance: Performance | None = Field(default=None, description="Watch a metric with late labels.")
     window: Window = Field(default=Window(), description="The window of each judgement.")
     schedule: Cron | None = Field(default=None, description="When to look: a cron line in UTC.")
-    action: Literal["record", "alert", "retrain"] = Field(default="record", description="What to do when a threshold is crossed.")
+    action: Literal["record", "alert", "retrain"] = Field(
+        default="record", description="What to do when a threshold is crossed: keep the report; besides, exit with 4 (a Job fails); retrain the model."
+    )
+    compute: Compute | None = Field(default=None, description="What a look asks for.")
 
     @model_validator(mode="after")
     def _watches_something(self) -> Self:

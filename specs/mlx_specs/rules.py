@@ -25,6 +25,7 @@ from mlx_specs.inference import Inference
 from mlx_specs.load import Draught
 from mlx_specs.model import CLASSIFICATION_METRICS, REGRESSION_METRICS, Model
 from mlx_specs.monitor import Monitor
+from mlx_specs.monitor_rules import RULES as MONITOR_RULES
 from mlx_specs.pipeline import Pipeline
 from mlx_specs.references import Reference, references
 from mlx_specs.secret_rules import literal_secrets
@@ -317,6 +318,7 @@ RULES: tuple[Rule, ...] = (
     *FEATURE_RULES,
     *CAPACITY_RULES,
     *IMAGE_RULES,
+    *MONITOR_RULES,
     *STORAGE_RULES,
     the_target_can_do_it,
     literal_secrets,

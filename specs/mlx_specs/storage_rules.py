@@ -13,6 +13,7 @@ from mlx_specs.inference import Inference
 from mlx_specs.kinds import AnyObject
 from mlx_specs.load import Draught
 from mlx_specs.model import Model
+from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 
 
@@ -36,7 +37,7 @@ def _accounts(made: AnyObject, *, follows: bool) -> Iterator[str]:
     match made:
         case Dataset():
             yield SPARK if on_spark else RUN
-        case FeatureStore():
+        case FeatureStore() | Monitor():
             yield RUN
         case Model() if follows:
             yield from (APPLY, TRAIN)

@@ -39,7 +39,6 @@ class Row:
 
 ON_A_CLUSTER = "leave it out here; an override sets it in an environment with a cluster"
 TABLE: tuple[Row, ...] = (
-    Row("any", "Monitor", "", "deferred", "monitors do not run yet"),
     Row("local", "Notebook", "", "deferred", "notebooks do not start yet"),
     Row("any", "Inference", "mode", "deferred", "streams do not run yet", values=("stream",)),
     Row("local", "Environment", "state.passphrase.kubernetes", "refused", "there is no Kubernetes to read a secret from", "use {env: NAME} or {file: PATH}"),
@@ -67,6 +66,19 @@ TABLE: tuple[Row, ...] = (
     Row("local", "Inference", "compute.nodes", "refused", "scoring is not distributed yet", ON_A_CLUSTER, allowed=(1,)),
     Row("local", "Inference", "compute.pool", "refused", "this machine has no node pools", ON_A_CLUSTER),
     Row("local", "Inference", "batch.schedule", "refused", "nothing runs by a schedule on this machine yet", "use mlx run"),
+    Row("any", "Monitor", "performance", "refused", "labels are not joined with predictions yet", "watch dataDrift and predictionDrift: they need no labels"),
+    Row(
+        "any",
+        "Monitor",
+        "action",
+        "refused",
+        "a monitor retrains nothing yet",
+        "use alert; a model's retraining.schedule retrains on a cluster",
+        values=("retrain",),
+    ),
+    Row("local", "Monitor", "compute", "refused", "a look shares this machine", ON_A_CLUSTER),
+    Row("kubernetes", "Monitor", "compute.nodes", "refused", "a look runs in one pod", "leave it out here", allowed=(1,)),
+    Row("local", "Monitor", "schedule", "refused", "nothing runs by a schedule on this machine yet", "use mlx monitor run"),
     Row("kubernetes", "Environment", "state.passphrase.kubernetes", "refused", "it is read before the cluster is", "use {env: NAME} or {file: PATH}"),
     Row("kubernetes", "Dataset", "source.url.env", "refused", "no variable of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),
     Row("kubernetes", "Dataset", "source.url.file", "refused", "no file of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),

@@ -43,8 +43,10 @@ class Rank(IntEnum):
     CHANGED = 7
     """Specs, code or data are ahead of what runs."""
     WAITING = 8
-    NOT_APPLIED = 9
-    NOT_RUN = 10
+    DRIFTED = 9
+    """A monitor has found that a model is given what it does not know, or says what it did not."""
+    NOT_APPLIED = 10
+    NOT_RUN = 11
     """Declared, and not run by this target or not by an apply."""
 
 
@@ -259,6 +261,10 @@ def _of_status(workspace: Workspace, item: ObjectStatus) -> Iterator[Fault]:
             yield Fault(item.id, Rank.NOT_APPLIED, "it is declared, not applied", f"mlx apply{cluster}")
         case "Missing" | "Stopped":
             yield Fault(item.id, Rank.BROKEN, item.detail.partition(";")[0], _again(workspace, item))
+        case "Drifted":
+            name = item.id.partition("/")[2]
+            fix = f"mlx monitor report {name} --out {name}.html shows what has moved; a model that is trained on newer rows knows them"
+            yield Fault(item.id, Rank.DRIFTED, item.detail, item.fields.get("fix", fix))
         case "Incomplete":
             yield Fault(item.id, Rank.UNFINISHED, item.detail, "mlx apply goes on from there")
         case "Declared" | "NotRun":

@@ -29,6 +29,8 @@ AGAIN = "mlx apply brings it back"
 UNFINISHED = "its last apply did not finish; apply again"
 STOPPED = "kubeflow-resource-stopped"
 """Kubeflow writes it onto a notebook that is stopped."""
+FINAL = "PodFailurePolicy"
+"""Why a Job has failed whose exit code says that trying again would lead to the same."""
 ENDED_BADLY = ("FAILED", "CANCELED", "SKIPPED")
 """States of a run that will not train a version any more; the rest but SUCCEEDED are on their way. Source: KFP v2beta1, RuntimeState."""
 
@@ -95,7 +97,9 @@ def live_status(id: str, made: AnyObject, facts: Facts) -> ObjectStatus:
             return _endpoint(id, facts) if made.spec.mode == "realtime" else _program(id, facts, "Running", "Done")
         case Notebook():
             return _notebook(id, facts)
-        case Cluster() | Monitor():
+        case Monitor():
+            return _monitor(id, facts)
+        case Cluster():
             return ObjectStatus(id, "Incomplete", UNFINISHED)
         case _:
             assert_never(made)
@@ -141,6 +145,17 @@ def _program(id: str, facts: Facts, running: str, done: str) -> ObjectStatus:
         return ObjectStatus(id, running, f"since {_moment(text(last, 'metadata', 'creationTimestamp'))}{then}", fields)
     failed = condition(last, "Failed").get("status") == "True" or "FAIL" in text(last, "status", "applicationState", "state")
     return _unwell(id, "Failed" if failed else "Pending", cause, fields=fields)
+
+
+def _monitor(id: str, facts: Facts) -> ObjectStatus:
+    """A look that has found drift, and is to alert, ends its Job with an exit code of its own."""
+    runs = facts.live.made_for(id, "Job")
+    if not runs or text(failed := condition(runs[0], "Failed"), "status") != "True" or text(failed, "reason") != FINAL:
+        return _program(id, facts, "Running", "Done")
+    schedule = _schedule(id, facts)
+    detail = f"at {_moment(text(failed, 'lastTransitionTime'))}: mlx logs {id} names the columns" + (f"; {schedule}" if schedule else "")
+    fix = f"mlx logs {id} names what has moved; a model that is trained on newer rows knows them"
+    return ObjectStatus(id, "Drifted", detail, {"run": f"Job/{name_of(runs[0])}", "schedule": schedule, "fix": fix})
 
 
 def _still_runs(run: Object) -> bool:

@@ -15,6 +15,7 @@ from mlx_components.kubernetes.declare import ClusterProvider
 from mlx_components.kubernetes.feature_store import feature_store_objects, has_servers
 from mlx_components.kubernetes.inference import batch_objects, endpoint_objects
 from mlx_components.kubernetes.model import is_distributed, train_job
+from mlx_components.kubernetes.monitor import monitor_objects
 from mlx_components.kubernetes.namespace import environment_objects, namespace
 from mlx_components.kubernetes.notebook import notebook_objects
 from mlx_components.kubernetes.pipeline import pipeline_object, version_object, with_compute
@@ -200,7 +201,9 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
             return _inference(inference, place, found)
         case Notebook() as notebook:
             return notebook_objects(notebook, place)
-        case Environment() | Cluster() | Monitor():
+        case Monitor() as monitor:
+            return _monitor(monitor, graph, place, found)
+        case Environment() | Cluster():
             return ()
         case _:
             assert_never(node.object)
@@ -222,6 +225,12 @@ def _inference(inference: Inference, place: Place, found: Found) -> Sequence[Man
     assert inference.spec.batch is not None, "streams are deferred"
     input_digest = found.datasets[inference.spec.batch.input]
     return batch_objects(inference, inference.spec.batch, place, version, input_digest, found.joins.get(inference.metadata.name))
+
+
+def _monitor(monitor: Monitor, graph: Graph, place: Place, found: Found) -> Sequence[Manifest]:
+    node = graph.get(f"Inference/{monitor.spec.inference}")
+    assert node is not None and isinstance(node.object, Inference), "said by references_lead_somewhere"
+    return monitor_objects(monitor, node.object, place, found.champions[node.object.spec.model.partition("@")[0]])
 
 
 def _environment(workspace: Workspace, place: Place, provider: ClusterProvider) -> OnClusterComponent:

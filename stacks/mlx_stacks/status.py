@@ -5,9 +5,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from mlx_pipelines.leaderboard import read_leaderboard
+from mlx_runtime.monitor.report import Verdict, latest_report
 from mlx_specs import layout
 from mlx_specs.diagnostics import plural
 from mlx_specs.inference import Inference
+from mlx_specs.layout import Layout
 from mlx_specs.resources import (
     BatchPredictionsOutputs,
     ChampionOutputs,
@@ -42,6 +44,8 @@ GONE = {
     "BatchPredictions": ("Missing", "its predictions are gone"),
 }
 """What is said of a resource that is no longer there, by type: the same words in `mlx status` and in `mlx refresh`."""
+WORDS: Mapping[Verdict, str] = {"ok": "Ready", "drifted": "Drifted", "insufficient": "Ready"}
+"""Of a monitor: too few rows are nobody's fault."""
 GONE_ELSE = ("Missing", "it is gone")
 MADE_BY = {"Dataset": "PreparedDataset", "FeatureStore": "FeatureRegistry", "Pipeline": "CompiledPipeline", "Model": "ModelVersion"}
 """The resource that stands for an object of a kind; an Inference's depends on its mode."""
@@ -184,7 +188,18 @@ def _batch(workspace: Workspace, id: str, resources: dict[str, Values]) -> Objec
 
 def _declared(workspace: Workspace, id: str, resources: dict[str, Values]) -> ObjectStatus:
     now = DeclaredInputs.model_validate(resources["Declared"])
+    if now.kind == "Monitor" and not now.reason:
+        return _monitor(workspace, id, now)
     return ObjectStatus(id, "Declared", now.reason, {"reason": now.reason})
+
+
+def _monitor(workspace: Workspace, id: str, now: DeclaredInputs) -> ObjectStatus:
+    """What its last look found."""
+    report = latest_report(Layout(workspace.name).home, now.name, workspace.root)
+    if report is None:
+        return ObjectStatus(id, "Ready", f"it has not looked yet: mlx monitor run {now.name}")
+    shown = {"verdict": report.verdict, "at": report.at, "window": report.window, "rows": report.rows, "version": report.version}
+    return ObjectStatus(id, WORDS[report.verdict], f"{report.sentence}, at {report.at[:16].replace('T', ' ')}Z", shown)
 
 
 STATUSES: Mapping[str, Callable[[Workspace, str, dict[str, Values]], ObjectStatus]] = {

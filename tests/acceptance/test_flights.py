@@ -46,7 +46,7 @@ def test_yaml_has_become_data_a_model_an_endpoint_and_predictions(flights: UserW
         "Model/delay": "Ready",
         "Model/delay-checkin": "Ready",
         "Model/minutes": "Ready",
-        "Monitor/delay-watch": "Declared",
+        "Monitor/delay-watch": "Ready",
         "Pipeline/tabular": "Ready",
     }
     fields = status["Dataset/flight-delays"]["fields"]

@@ -14,6 +14,7 @@ from feature_trial import MODEL
 from field_paths import REMOVED, FieldPath, changed_at, every_field, is_set, value_at
 from model_fields import MODEL_CASES
 from model_trial import ABOUT, BASE
+from monitor_fields import WATCH
 from second_values import second_value
 from trials import made
 
@@ -68,6 +69,7 @@ BASES: tuple[dict[str, Any], ...] = (
     made("Inference", "trial", {**API, "compute": {**ONE, "nodes": 1}}, **ABOUT),
     made("Inference", "trial", {**BATCH, "compute": {**ONE, "nodes": 1}}, **ABOUT),
     made("Inference", "trial", {**BATCH, "compute": SPREAD}, **ABOUT),
+    made("Monitor", "trial", {**WATCH, "schedule": "0 6 * * *", "compute": {**ONE, "nodes": 1}}, **ABOUT),
     made("Notebook", "trial", {"image": "jupyter:1", "compute": {**ONE, "nodes": 1}, "idleStop": "2h", "storage": "10Gi"}, **ABOUT),
 )
 """Of a kind with several ways to run one for each: a field that works in one of them may be ignored in another."""
@@ -97,6 +99,8 @@ SECOND: Mapping[str, Any] = {
     "Inference.spec.model": "several@champion",
     "Inference.spec.batch.input": "fewer",
     "Inference.spec.batch.columns": ["z"],
+    "Monitor.spec.inference": "other",
+    "Monitor.spec.dataDrift.columns": ["z"],
 }
 """Where a value made from the type alone would lead nowhere; all other second values are made from their type."""
 

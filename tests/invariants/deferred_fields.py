@@ -3,38 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from field_paths import REMOVED, FieldPath, every_field, is_set, value_at
+from field_paths import FieldPath, every_field, is_set, value_at
 from second_values import second_value
 from trials import made
 
-DEFERRED_KINDS = ("Monitor", "Notebook")
+DEFERRED_KINDS = ("Notebook",)
 STREAM = "Inference.spec.stream."
 ABOUT = {"description": "First.", "owner": "us", "labels": {"tier": "1"}}
 COMPUTE = {"cpu": 1, "memory": "1Gi", "gpu": 1, "nodes": 1, "pool": "gpu"}
-WATCH = {
-    "inference": "api",
-    "dataDrift": {"method": "psi", "threshold": 0.2, "columns": ["x", "z"]},
-    "predictionDrift": {"method": "psi", "threshold": 0.2},
-    "performance": {"metric": "rmse", "atLeast": 0.0, "atMost": 9.0, "labels": {"dataset": "rows", "key": ["id"], "delay": "1d"}},
-    "window": {"size": "1d", "minimum": 100},
-    "schedule": "0 2 * * *",
-    "action": "record",
-}
 FOLLOW = {"mode": "stream", "model": "base@champion", "stream": {"source": "file://in", "sink": "file://out", "watermark": "10m"}}
 BASES: Mapping[str, tuple[dict[str, Any], ...]] = {
-    "Monitor": (WATCH,),
     "Notebook": ({"image": "jupyter:1", "compute": COMPUTE, "idleStop": "2h", "storage": "10Gi"},),
     "Inference": (FOLLOW,),
 }
 """For each kind objects of which at least one says something at each path."""
-SECOND: Mapping[str, Any] = {
-    "Monitor.spec.inference": "all",
-    "Monitor.spec.dataDrift.columns": ["x"],
-    "Monitor.spec.performance.metric": "mae",
-    "Monitor.spec.performance.labels.dataset": "rows-noted",
-    "Monitor.spec.performance.labels.key": ["id", "x"],
-}
-"""Where a value made from the type alone would lead nowhere; all other second values are made from their type."""
 
 
 def deferred_fields() -> list[FieldPath]:
@@ -60,5 +42,4 @@ def first_object(number: int, field: FieldPath) -> dict[str, Any]:
 
 def new_value(field: FieldPath, first: dict[str, Any]) -> Any:
     """The second value."""
-    known = SECOND.get(field.path, REMOVED)
-    return second_value(field, value_at(first, field.path)) if known is REMOVED else known
+    return second_value(field, value_at(first, field.path))

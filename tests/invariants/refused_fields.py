@@ -9,6 +9,7 @@ from field_paths import changed_at, every_field, plain_path
 from mlx_specs.support import TABLE, Row
 
 COMPUTE = {"cpu": 2, "memory": "2Gi", "gpu": 1, "nodes": 2, "pool": "gpu"}
+PERFORMANCE: Mapping[str, Any] = {"metric": "rmse", "atLeast": 0.0, "atMost": 9.0, "labels": {"dataset": "rows", "key": ["id"], "delay": "1d"}}
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "Environment.spec.state.passphrase.kubernetes.name": ("n",),
     "Environment.spec.state.passphrase.kubernetes.key": ("k",),
@@ -37,6 +38,11 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "Inference.spec.compute.nodes": (2,),
     "Inference.spec.compute.pool": ("gpu",),
     "Inference.spec.batch.schedule": ("0 3 * * *",),
+    "Monitor.spec.schedule": ("0 3 * * *",),
+    **{f"Monitor.spec.compute.{name}": (value,) for name, value in COMPUTE.items()},
+    "Monitor.spec.action": ("retrain",),
+    **{f"Monitor.spec.performance.{name}": (value,) for name, value in PERFORMANCE.items() if name != "labels"},
+    **{f"Monitor.spec.performance.labels.{name}": (value,) for name, value in PERFORMANCE["labels"].items()},
 }
 """The values that are refused, for each path that a row of the table covers."""
 
@@ -76,6 +82,8 @@ def with_refused(one: Refusal, base: Mapping[str, Any]) -> dict[str, Any]:
         return changed_at(base, one.path.partition(".kubernetes.")[0].removesuffix("[secret]"), {"kubernetes": {"name": "n", "key": "k"}})
     if ".steps.*." in one.path:
         return changed_at(base, "Pipeline.spec.steps", {"train": {"compute": {one.path.rpartition(".")[2]: one.value}}})
+    if ".performance." in one.path:
+        return changed_at(base, "Monitor.spec.performance", PERFORMANCE)
     if ".scaling." in one.path:
         return changed_at(base, "Inference.spec.scaling", {"min": 1, "max": 1, one.path.rpartition(".")[2]: one.value})
     return changed_at(base, one.path, one.value)

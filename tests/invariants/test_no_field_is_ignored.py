@@ -23,6 +23,7 @@ from feature_fields import FEATURE_CASES
 from field_paths import FieldPath, changed_at, concrete, every_field, value_at
 from model_fields import MODEL_CASES, ModelCase
 from model_trial import API, BASE, DATA, MODELS, SECOND, THIRD, all_objects, data_objects, pipelines, write_model_trial
+from monitor_fields import MONITOR_CASES, WATCH, Answered, MonitorCase, answered, looked
 from prepared import prepare
 from refused_fields import VALUES, Refusal, refusals, refused_paths, refusing_here, with_refused
 from trials import Trial, made, objects_of, recorded, silent
@@ -40,7 +41,7 @@ BY_A_TEST_OF_ITS_OWN = {
 }  # fmt: skip
 OF_A_CLUSTER = ("Cluster.", "Environment.spec.target")
 """Fields of a cluster, and of an environment on one: nothing on this machine comes of them (tests/kubernetes has their walk)."""
-ALSO_REFUSED = {"Model.spec.task"}
+ALSO_REFUSED = {"Model.spec.task", "Monitor.spec.action"}
 """Some values of these are refused, others work."""
 SECRETS = {"MLX_TRIAL_ONE": "sqlite:///one.db", "MLX_TRIAL_TWO": "sqlite:///two.db", "MLX_TRIAL_FIRST": "first", "MLX_TRIAL_SECOND": "second"}
 
@@ -68,7 +69,7 @@ def trial(tmp_path: Path) -> Trial:
 
 
 def test_every_field_of_every_kind_is_refused_or_deferred_or_seen_to_work() -> None:
-    works = {case.path for case in (*CASES, *FEATURE_CASES, *MODEL_CASES, *ENVIRONMENT_CASES)} | BY_A_TEST_OF_ITS_OWN
+    works = {case.path for case in (*CASES, *FEATURE_CASES, *MODEL_CASES, *MONITOR_CASES, *ENVIRONMENT_CASES)} | BY_A_TEST_OF_ITS_OWN
     deferred, refused = {field.path for field in deferred_fields()}, refused_paths().keys()
     fields = {field.path: field for field in every_field() if not field.path.startswith(OF_A_CLUSTER)}
     works = {path for path in works if not path.startswith(OF_A_CLUSTER)}
@@ -150,7 +151,7 @@ def refused_base(path: str) -> dict[str, Any]:
     kind = path.partition(".")[0]
     if path.startswith("Dataset.spec.source[sql]"):
         return dataset({"source": {"type": "sql", "url": {"env": "X"}, "query": "select id from rows"}})
-    specs = {"Dataset": DATA, "Pipeline": {"entry": "own_steps:quick"}, "Model": BASE, "Inference": API}
+    specs = {"Dataset": DATA, "Pipeline": {"entry": "own_steps:quick"}, "Model": BASE, "Inference": API, "Monitor": WATCH}
     spec = {"mode": "batch", "model": "base@champion", "batch": {"input": "rows"}} if ".batch." in path else specs.get(kind, {})
     return made(kind, "local" if kind == "Environment" else "trial", spec)
 
@@ -158,7 +159,7 @@ def refused_base(path: str) -> dict[str, Any]:
 @pytest.mark.parametrize("one", refusals(), ids=lambda one: f"{one.path}={one.value}")
 def test_what_cannot_be_done_yet_is_refused_at_its_place(one: Refusal, tmp_path: Path) -> None:
     trial, changed = Trial(tmp_path), with_refused(one, refused_base(one.path))
-    others = [*data_objects(), *pipelines(), made("Model", "base", BASE)]
+    others = [*data_objects(), *pipelines(), made("Model", "base", BASE), made("Inference", "api", API)]
     if changed["kind"] == "Environment":
         trial.write(others)
         (tmp_path / "stacks/local.yaml").write_text(yaml.safe_dump({"apiVersion": "mlx/v1", **changed}))
@@ -176,7 +177,7 @@ def test_every_row_of_what_is_refused_is_met() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("Environment", "Cluster")])
 def test_a_name_and_its_environments_say_which_object_there_is_and_where(kind: str, tmp_path: Path) -> None:
-    specs = {"Dataset": DATA, "Pipeline": {"entry": "own_steps:quick"}, "Model": BASE, "Inference": API, "FeatureStore": {}}
+    specs = {"Dataset": DATA, "Pipeline": {"entry": "own_steps:quick"}, "Model": BASE, "Inference": API, "FeatureStore": {}, "Monitor": WATCH}
     first = made(kind, "trial", specs[kind]) if kind in specs else first_object(0, next(field for field in deferred_fields() if field.kind == kind))
     here = first["metadata"]["name"]
 
@@ -204,11 +205,13 @@ def previews(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """``previews(objects)``: what an apply would record of these objects among others; nothing is applied."""
     trial = write_code(Trial(tmp_path_factory.mktemp("previews")))
     around = [*data_objects(), *pipelines(), made("Model", "base", BASE), made("Model", "several", MODELS["several"])]
+    watched = [made("Inference", name, {**API, "realtime": {}}) for name in ("api", "other")]
 
     @cache
     def preview(text: str) -> dict[str, Mapping[str, Any]]:
         one = yaml.safe_load(text)
-        others = [other for other in around if (other["kind"], other["metadata"]["name"]) != (one["kind"], one["metadata"]["name"])]
+        around_it = [*around, *(watched if one["kind"] == "Monitor" else ())]
+        others = [other for other in around_it if (other["kind"], other["metadata"]["name"]) != (one["kind"], one["metadata"]["name"])]
         return recorded(trial.write([*others, one]).preview())
 
     return lambda one: preview(yaml.safe_dump(one))
@@ -223,6 +226,20 @@ def test_a_field_of_a_model_or_an_inference_changes_what_is_recorded(case: Model
         changed = changed_at(changed, "Inference.spec.batch", {"input": "rows"})
     first, then = previews(case.base), previews(changed)
     assert first != then
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Answered:
+    """What two endpoints have answered."""
+    return answered(tmp_path_factory.mktemp("answered"))
+
+
+@pytest.mark.parametrize("case", MONITOR_CASES, ids=name_of)
+def test_a_field_of_a_monitor_changes_what_is_recorded_and_what_it_finds(case: MonitorCase, previews: Any, answers: Answered) -> None:
+    first = made("Monitor", "trial", WATCH, description="First.", owner="us", labels={"tier": "1"})
+    second = changed_at(first, case.path, case.value)
+    assert previews(first)["Declared trial"] != previews(second)["Declared trial"]
+    assert (case.seen(looked(first, answers)), case.seen(looked(second, answers))) == (case.before, case.after)
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,7 @@ OF_PROMOTIONS = "Environment.spec.promotedFrom"
 
 MADE_OF = re.compile(r"-[0-9a-f]{10,12}\b")
 DAYS = ("days", "other-days")
+WATCHED = {"mode": "realtime", "model": "base@champion"}
 SPREAD_DATASET = made("Dataset", "spread", {"source": {"type": "csv", "path": "rows.csv"}, "compute": {"nodes": 2}}, owner="${var.owner}")
 """The image of Spark has its use, and a variable."""
 
@@ -121,6 +122,8 @@ def objects_with(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         standing += [each for each in pipelines() if each["metadata"]["name"] in ("quick", one["spec"].get("pipeline"))]
     if one["kind"] == "Pipeline":
         standing.append(made("Model", "base", BASE))
+    if one["kind"] == "Monitor":
+        standing += [*pipelines()[:1], made("Model", "base", BASE), *(made("Inference", name, WATCHED) for name in ("api", "other"))]
     if one["kind"] == "Inference":
         standing += [*pipelines()[:1], *(made("Model", name, BASE) for name in ("base", "several"))]
     named = (one["kind"], one["metadata"]["name"])

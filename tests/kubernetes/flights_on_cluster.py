@@ -33,6 +33,7 @@ OVERRIDES = {
     "Model/minutes": {"compute": {"cpu": 1, "memory": "4Gi", "gpu": 1, "nodes": 2, "pool": "gpu"}},
     "Inference/delay-api": {"compute": {"cpu": 1, "memory": "2Gi", "pool": "general"}, "scaling": {"min": 2, "max": 4}},
     "Inference/delay-nightly": {"compute": {"cpu": 1, "memory": "4Gi", "pool": "memory"}, "batch": {"schedule": "0 5 * * *"}},
+    "Monitor/delay-watch": {"schedule": "0 6 * * *"},
     "Model/delay-checkin": {"compute": {"cpu": 2, "memory": "6Gi", "pool": "memory"}},
     "FeatureStore/flights": {
         "onlineStore": {"type": "redis", "connection": {"name": "redis", "key": "redis"}},

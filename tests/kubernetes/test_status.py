@@ -68,7 +68,7 @@ def test_every_object_has_a_word_and_a_detail(dev: OnCluster) -> None:
         "Inference/delay-checkin-api": "Ready",
         "Inference/delay-nightly": "Done",
         "Inference/minutes-api": "WaitingForModel(nobody@champion)",
-        "Monitor/delay-watch": "Declared",
+        "Monitor/delay-watch": "Scheduled",
         "Notebook/explore": "Ready",
     }
     champion = found["Model/delay"]["fields"]["champion"]

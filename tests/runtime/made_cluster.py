@@ -74,8 +74,10 @@ class Program:
 
 
 def program(manifests: Sequence[Manifest], secrets: Secrets = NO_SECRETS) -> Program:
-    """The Job among them."""
-    (container,) = of_kind(manifests, "Job")["spec"]["template"]["spec"]["containers"]
+    """The Job among them, or else the one of the CronJob."""
+    scheduled = all(one["kind"] != "Job" for one in manifests)
+    job = of_kind(manifests, "CronJob")["spec"]["jobTemplate"] if scheduled else of_kind(manifests, "Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
     (worked_on,) = [one["data"][OBJECT_FILE] for one in manifests if one["kind"] == "ConfigMap" and OBJECT_FILE in one["data"]]
     return Program(container_of(container, secrets), worked_on)
 

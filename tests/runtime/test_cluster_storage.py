@@ -49,6 +49,14 @@ def test_what_is_sent_is_fetched_and_what_is_not_there_is_none(bucket: Bucket, t
     assert (tmp_path / "again").read_bytes() == big.read_bytes()
 
 
+def test_what_is_in_a_folder_is_listed_and_nothing_beside_it(bucket: Bucket) -> None:
+    storage = open_storage(bucket.url)
+    for key in ("log/a/2", "log/a/1", "log/a/b/3", "log/ab/4", "log.json"):
+        storage.write(key, b"x")
+    assert storage.keys("log/a") == ["log/a/1", "log/a/2", "log/a/b/3"]
+    assert storage.keys("nothing") == []
+
+
 def test_a_folder_is_sent_with_its_manifest_last_and_only_what_differs(bucket: Bucket, tmp_path: Path) -> None:
     storage, sent = open_storage(bucket.url), list[str]()
 

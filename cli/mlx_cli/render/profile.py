@@ -5,20 +5,20 @@ Every value of the data is escaped: what rows hold is never markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlx_cli.output import PLAIN, Paint, columns
+from mlx_cli.render.page import page, section, table
 from mlx_specs.diagnostics import plural
 
 if TYPE_CHECKING:
     from mlx_runtime.associations import Pair
     from mlx_runtime.profile import Bin, Column, Profile
 
-STYLE = Path(__file__).parent / "page.css"
 PAIRS = 15
 """How many of the strongest pairs are shown."""
 STRONG = 0.05
@@ -81,14 +81,7 @@ def profile_page(found: Profile) -> str:
         section("Rejected rows, for example", rows_table(found.rejected_sample)) if found.rejected_sample else "",
         "</main><footer><p class='soft'>Made by mlx profile.</p></footer>",
     ]
-    head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width, initial-scale=1'><title>{escape(found.dataset)}: profile</title>"
-    policy = "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-    return f"<!doctype html><html lang='en'><head>{head}{policy}<style>{STYLE.read_text()}</style></head><body>{''.join(parts)}</body></html>\n"
-
-
-def section(title: str, body: str) -> str:
-    """A part of the page with its heading."""
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+    return page(f"{found.dataset}: profile", parts)
 
 
 def column_card(one: Column, rows: int, counted: int) -> str:
@@ -155,13 +148,6 @@ def rows_table(rows: Sequence[Mapping[str, str | None]]) -> str:
     return (
         table(tuple(rows[0]), [["–" if value is None else value for value in row.values()] for row in rows]) if rows else "<p class='soft'>There are none.</p>"
     )
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Escaped, and scrolling within itself where it is wide."""
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in header)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(value)}</td>' for value in row)}</tr>" for row in rows)
-    return f"<div class='scroll' tabindex='0'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def ends(one: Column) -> tuple[str, str]:

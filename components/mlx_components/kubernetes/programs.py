@@ -30,6 +30,7 @@ from mlx_specs.kinds import AnyObject
 from mlx_specs.pools import GPU
 from mlx_specs.resources import digest
 
+CONTAINER = "mlx"
 OBJECT_FOLDER, OBJECT_FILE = "/mlx", "object.json"
 TRIES = 3
 SPARK_VERSION = "4.0.0"
@@ -58,6 +59,8 @@ class Program:
     """Variables whose values are keys of Secrets."""
     notes: Mapping[str, str] = field(default_factory=dict[str, str])
     """Annotations of what it works on."""
+    final: tuple[int, ...] = ()
+    """What it exits with where trying again would lead to the same."""
 
 
 def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
@@ -100,7 +103,7 @@ def _variables(program: Program, place: Place) -> dict[str, str]:
 
 
 def _pod_template(program: Program, place: Place, configuration: str) -> dict[str, Any]:
-    mounted = container("mlx", place.image("runtime"), _command(program), program.compute, env=_variables(program, place))
+    mounted = container(CONTAINER, place.image("runtime"), _command(program), program.compute, env=_variables(program, place))
     mounted["env"] = [*mounted["env"], *secret_variables(program.secrets)]
     mounted["volumeMounts"] = [*mounted["volumeMounts"], {"name": "object", "mountPath": OBJECT_FOLDER, "readOnly": True}]
     spec = pod(place, [mounted], program.compute, account=RUN)
@@ -109,7 +112,9 @@ def _pod_template(program: Program, place: Place, configuration: str) -> dict[st
 
 
 def _job_spec(program: Program, place: Place, configuration: str) -> dict[str, Any]:
-    return {"backoffLimit": TRIES, "template": _pod_template(program, place, configuration)}
+    told = {"onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": list(program.final)}, "action": "FailJob"}
+    failure = {"podFailurePolicy": {"rules": [told]}} if program.final else {}
+    return {"backoffLimit": TRIES, **failure, "template": _pod_template(program, place, configuration)}
 
 
 def _job(program: Program, place: Place, name: str) -> Manifest:

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlx_runtime.cluster.materialize import materialize
+from mlx_runtime.cluster.monitor import monitor
 from mlx_runtime.cluster.prepare import prepare
 from mlx_runtime.cluster.run import KILLED, Run, exit_status, say, variable
 from mlx_runtime.cluster.score import score
 
 Verb = Callable[[str, Run], None]
-VERBS: dict[str, Verb] = {"materialize": materialize, "prepare": prepare, "score": score}
+VERBS: dict[str, Verb] = {"materialize": materialize, "monitor": monitor, "prepare": prepare, "score": score}
 
 
 def main() -> int:

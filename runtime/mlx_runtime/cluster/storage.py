@@ -91,6 +91,11 @@ class Storage:
             raise StorageError(message, hint="somebody else changed it: remove its folder, and have it made again")
         return found
 
+    def keys(self, folder: str) -> list[str]:
+        """Of the objects in it and below it, in order; none where there is no such folder."""
+        with self._reaching(folder, "listed"):
+            return [key.removeprefix(self.prefix) for key in self.store.keys(f"{self.prefix}{folder}/")]
+
     def send(self, path: Path, key: str) -> None:
         """A file's bytes, whatever stands there."""
         with self._reaching(key, "written"):

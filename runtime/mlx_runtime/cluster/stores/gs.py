@@ -52,6 +52,19 @@ class GoogleStore:
                 file.write(block)
         return True
 
+    def keys(self, prefix: str) -> list[str]:
+        found, asked = list[str](), {"prefix": prefix, "fields": "nextPageToken,items(name)"}
+        while True:
+            got = self.session.get(self._objects, params=asked, timeout=TIMEOUT)
+            if got.status_code == 404:
+                raise NoBucket
+            got.raise_for_status()
+            page = got.json()
+            found += [item["name"] for item in page.get("items", [])]
+            if "nextPageToken" not in page:
+                return sorted(found)
+            asked = {**asked, "pageToken": page["nextPageToken"]}
+
     def send(self, path: Path, key: str) -> None:
         with path.open("rb") as file:
             self._upload(key, file)

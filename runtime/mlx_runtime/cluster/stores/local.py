@@ -33,6 +33,10 @@ class LocalStore:
             shutil.copyfile(Path("/", key), path)
         return found
 
+    def keys(self, prefix: str) -> list[str]:
+        found = (path.relative_to("/").as_posix() for path in Path("/", prefix).rglob("*") if path.is_file() and not path.name.startswith("."))
+        return sorted(found)
+
     def send(self, path: Path, key: str) -> None:
         part = _part(key)
         shutil.copyfile(path, part)

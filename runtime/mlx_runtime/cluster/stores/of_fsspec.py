@@ -36,6 +36,14 @@ class FsspecStore:
             return False
         return True
 
+    def keys(self, prefix: str) -> list[str]:
+        try:
+            found = self.files.find(self._at(prefix))
+        except FileNotFoundError as error:
+            self._look_at(error)
+            return []
+        return sorted(path.removeprefix(f"{self.bucket}/") for path in found)
+
     def send(self, path: Path, key: str) -> None:
         self._changed(self.files.put_file, str(path), self._at(key))
 

@@ -1,0 +1,80 @@
+"""A storage with a packaged model and prepared rows, and the Job that scores them: what tests of programs on a cluster begin with."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet as parquet
+from made_cluster import Program, place, program
+from made_flights import Packaged, flights
+from made_storage import Bucket
+
+from mlx_components.kubernetes.inference import batch_objects
+from mlx_runtime.cluster.datasets import Prepared, content_key, current_key, write_prepared
+from mlx_runtime.cluster.storage import Storage, open_storage, sha256
+from mlx_specs.base import Compute, Metadata
+from mlx_specs.inference import Batch, Inference, InferenceSpec
+from mlx_specs.resources import Version
+
+CONTENT = "c" * 64
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A storage with an artifact and a prepared dataset, and the scratch of pods."""
+
+    bucket: Bucket
+    folder: Path
+    packed: Packaged
+
+    @property
+    def storage(self) -> Storage:
+        return open_storage(self.bucket.url)
+
+    @property
+    def version(self) -> Version:
+        fingerprint = self.packed.folder.name
+        return Version(fingerprint=fingerprint, version="4", artifact=f"{self.bucket.url}/{self.artifact}", artifact_digest=self.packed.digest)
+
+    @property
+    def artifact(self) -> str:
+        """The artifact's folder in the storage."""
+        return f"models/delay/{self.packed.folder.name}"
+
+    def lay_rows(self, rows: pyarrow.Table, content: str = CONTENT) -> Path:
+        """A prepared dataset as `prepare` leaves it; returns its Parquet file."""
+        made = self.folder / f"made-{content[:4]}"
+        made.mkdir()
+        parquet.write_table(rows, made / "data.parquet")
+        facts = {"data.parquet": {"sha256": sha256(made / "data.parquet"), "size": (made / "data.parquet").stat().st_size}}
+        (made / "manifest.json").write_text(json.dumps({"definition": {"keys": ["flight"]}, "files": facts}))
+        self.storage.send_folder(made, content_key("flights", content))
+        write_prepared(self.storage, current_key("flights"), Prepared(definition="d", content_digest=content, rows=rows.num_rows))
+        return made / "data.parquet"
+
+    def job(self, *, cpu: int = 1) -> Program:
+        batch = Batch(input="flights", columns=["carrier"])
+        spec = InferenceSpec(mode="batch", model="delay@champion", batch=batch, compute=Compute(cpu=cpu, memory="1Gi"))
+        inference = Inference(metadata=Metadata(name="nightly"), spec=spec)
+        return program(batch_objects(inference, batch, place(self.bucket.url), self.version, "d"))
+
+    def run(self, **changed: object) -> tuple[int, list[str]]:
+        return self.job(**changed).run(self.folder / "pod", self.bucket.variables)  # type: ignore[arg-type]
+
+    def predictions(self) -> Path:
+        latest = json.loads((self.bucket.data / "predictions" / "nightly" / "latest.json").read_bytes())
+        return self.bucket.data / latest["path"]
+
+
+def laid(bucket: Bucket, folder: Path, packed: Packaged) -> Cluster:
+    """With the artifact in the storage; the bucket's variables are in this process's environment."""
+    made = Cluster(bucket, folder, packed)
+    for file in packed.folder.iterdir():
+        made.storage.store.send(file, f"{made.storage.prefix}{made.artifact}/{file.name}")
+    return made
+
+
+def numbered(rows: int, seed: int = 3) -> pyarrow.Table:
+    return flights(rows, seed).append_column("flight", pyarrow.array(np.arange(rows)))
