@@ -13,6 +13,7 @@ from mlx_specs.feature_store import FeatureStore
 from mlx_specs.inference import Inference
 from mlx_specs.kinds import AnyObject
 from mlx_specs.model import Model
+from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
 from mlx_specs.resources import PipelineRun, TrainingRunOutputs, Version
@@ -66,6 +67,21 @@ def test_a_dataset_that_runs_is_done_or_has_failed() -> None:
     assert dataset(made("Job", "a", DONE, of="Dataset/a", spec={})) == ("Prepared", "at 2026-11-21 21:20Z")
     failed = made("Job", "a", {"conditions": [{"type": "Failed", "status": "True", "message": "too often"}]}, of="Dataset/a", spec={})
     assert dataset(failed) == ("Failed", "a failed: too often")
+
+
+def test_a_monitor_whose_look_has_found_drift_and_alerts_has_drifted() -> None:
+    cron = made("CronJob", "a", {}, of="Monitor/a", spec={"schedule": "0 3 * * *"})
+    assert said(Monitor, "Monitor/a", facts(cron)) == ("Scheduled", "next at 2026-11-22 03:00Z")
+    assert said(Monitor, "Monitor/a", facts(cron, made("Job", "a", DONE, of="Monitor/a", spec={})))[0] == "Done"
+
+    def failed(reason: str) -> ObjectStatus:
+        condition = {"type": "Failed", "status": "True", "reason": reason, "message": "too often", "lastTransitionTime": "2026-11-21T21:22:00Z"}
+        return told(Monitor, "Monitor/a", facts(cron, made("Job", "a", {"conditions": [condition]}, of="Monitor/a", spec={})))
+
+    drifted = failed("PodFailurePolicy")
+    assert (drifted.status, drifted.detail) == ("Drifted", "at 2026-11-21 21:22Z: mlx logs Monitor/a names the columns; next at 2026-11-22 03:00Z")
+    assert drifted.fields["fix"] == "mlx logs Monitor/a names what has moved; a model that is trained on newer rows knows them"
+    assert failed("BackoffLimitExceeded").status == "Failed"
 
 
 def test_a_schedule_says_when_it_runs_next() -> None:
