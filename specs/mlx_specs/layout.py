@@ -82,6 +82,11 @@ def predictions(home: str, name: str, run_digest: str) -> PurePosixPath:
     return PurePosixPath(home) / "predictions" / name / run_digest
 
 
+def prediction_log(home: str, name: str) -> PurePosixPath:
+    """The log of an endpoint's predictions: YYYY-MM-DDTHH/PART.parquet; ``home`` is empty in an environment's storage."""
+    return PurePosixPath(home) / "predictions" / name / "log"
+
+
 def stored(storage: str, *parts: str) -> str:
     """A place in an environment's storage: ``s3://bucket/prefix/PARTS``, and what its URL asks with."""
     place, _, query = storage.partition("?")

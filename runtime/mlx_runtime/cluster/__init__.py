@@ -9,5 +9,6 @@ environment's storage before, and what it makes is sent there after. A folder is
     STORAGE/joined/KIND.NAME/CONTENT_DIGEST/         data.parquet, manifest.json: rows with their features
     STORAGE/predictions/NAME/RUN_DIGEST/             predictions.parquet, rejected.parquet, manifest.json
     STORAGE/predictions/NAME/latest.json             the latest run
+    STORAGE/predictions/NAME/log/YYYY-MM-DDTHH/      an endpoint's parts, of which each replica writes its own
     STORAGE/workspaces/ENVIRONMENT/current.zip       the workspace's own files, which an apply leaves
 """
