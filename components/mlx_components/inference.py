@@ -18,7 +18,10 @@ BATCH_OUTPUTS = ("path", "rows", "status")
 
 
 class InferenceComponent(MlxComponent):
-    """Serves the champion of ``model``; where no such model is declared, it waits. ``features`` is the store that has its feature service."""
+    """Serves the champion of ``model``; where no such model is declared, it waits. ``features`` is the store that has its feature service.
+
+    An endpoint that is ``watched`` logs its predictions.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class InferenceComponent(MlxComponent):
         features: FeatureStoreComponent | None = None,
         requested: str | None = None,
         deferral: str | None = None,
+        watched: bool = False,
     ) -> None:
         super().__init__(inference, "Inference")
         self.home = home
@@ -40,7 +44,7 @@ class InferenceComponent(MlxComponent):
             case _ if deferral:
                 declare(self, inference, "Inference", deferral)
             case "realtime":
-                self._serve(inference, inference.spec.realtime or Realtime())
+                self._serve(inference, inference.spec.realtime or Realtime(), watched)
             case "batch":
                 assert inference.spec.batch is not None
                 self._score(inference, inference.spec.batch, datasets[inference.spec.batch.input], requested)
@@ -49,8 +53,10 @@ class InferenceComponent(MlxComponent):
             case mode:
                 assert_never(mode)
 
-    def _serve(self, inference: Inference, settings: Realtime) -> None:
-        declared = ModelServerInputs(**self._common(inference), port=settings.port, timeout=seconds(settings.timeout), max_rows=settings.max_rows).wire()
+    def _serve(self, inference: Inference, settings: Realtime, watched: bool) -> None:
+        declared = ModelServerInputs(
+            **self._common(inference), port=settings.port, timeout=seconds(settings.timeout), max_rows=settings.max_rows, log=watched
+        ).wire()
         service = inference.spec.features
         lookup = self.features.lookup(service, self.event_time) if self.features is not None and service is not None else None
         inputs = {**declared, "version": self.version, "features": lookup}

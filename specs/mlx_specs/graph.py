@@ -65,6 +65,10 @@ class Graph:
         """The objects that refer to it directly, in the graph's order."""
         return tuple(self._dependents.get(id, ()))
 
+    def is_watched(self, id: str) -> bool:
+        """Whether a Monitor names it."""
+        return any(node.object.kind == "Monitor" for node in self.dependents(id))
+
     def of_kind(self, kind: str) -> tuple[Node, ...]:
         """The objects of one kind, in the graph's order."""
         return tuple(node for node in self.objects if node.object.kind == kind)

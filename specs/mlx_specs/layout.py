@@ -88,7 +88,7 @@ def predictions(home: str, name: str, run_digest: str) -> PurePosixPath:
 
 
 def prediction_log(home: str, name: str) -> PurePosixPath:
-    """What an endpoint that is watched has answered: a folder an hour, Parquet files in it."""
+    """What an endpoint that is watched has answered: YYYY-MM-DDTHH/PART.parquet; ``home`` is empty in an environment's storage."""
     return all_predictions(home, name) / "log"
 
 

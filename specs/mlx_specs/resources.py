@@ -467,6 +467,8 @@ class ModelServerInputs(Wire):
     memory: str | None = None
     features: FeatureLookup | None = None
     """Where the features come from that a request does not carry; None: requests carry them all."""
+    log: bool = False
+    """Whether its predictions are logged: a Monitor watches it."""
     about: About = About()
 
 

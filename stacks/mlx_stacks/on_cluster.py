@@ -198,7 +198,7 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
                 return (train_job(model, place, found.runs[name], found.code[name]),)
             return (_version(model, graph, place, found),) if model.spec.compute is not None else ()
         case Inference() as inference:
-            return _inference(inference, place, found)
+            return _inference(inference, place, found, watched=graph.is_watched(node.id))
         case Notebook() as notebook:
             return notebook_objects(notebook, place)
         case Monitor() as monitor:
@@ -218,10 +218,10 @@ def _version(model: Model, graph: Graph, place: Place, found: Found) -> Manifest
     return version_object(model, with_compute(pipeline, compiled_pipeline, model.spec.compute), place, compiled_pipeline)
 
 
-def _inference(inference: Inference, place: Place, found: Found) -> Sequence[Manifest]:
+def _inference(inference: Inference, place: Place, found: Found, *, watched: bool) -> Sequence[Manifest]:
     version = found.champions[inference.spec.model.partition("@")[0]]
     if inference.spec.mode == "realtime":
-        return endpoint_objects(inference, place, version, found.features.get(inference.metadata.name))
+        return endpoint_objects(inference, place, version, found.features.get(inference.metadata.name), watched=watched)
     assert inference.spec.batch is not None, "streams are deferred"
     input_digest = found.datasets[inference.spec.batch.input]
     return batch_objects(inference, inference.spec.batch, place, version, input_digest, found.joins.get(inference.metadata.name))

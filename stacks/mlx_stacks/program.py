@@ -63,12 +63,12 @@ def program(graph: Graph, environment: Environment, run: Mapping[str, str], rele
         if released is not None and released.lock is not None:
             ReleaseComponent(environment.metadata.name, home=Layout(environment.metadata.name).home, lock=released.lock)
         for node in graph.objects:
-            _declare(node, environment, built, run.get(node.id), released)
+            _declare(node, graph, environment, built, run.get(node.id), released)
 
     return declare_all
 
 
-def _declare(node: Node, environment: Environment, built: Built, requested: str | None, released: Released | None) -> None:
+def _declare(node: Node, graph: Graph, environment: Environment, built: Built, requested: str | None, released: Released | None) -> None:
     home, protect = Layout(environment.metadata.name).home, environment.spec.protect
     reason = deferral(node.object, environment.spec.target.type)
     match node.object:
@@ -88,7 +88,10 @@ def _declare(node: Node, environment: Environment, built: Built, requested: str 
         case Inference() as inference:
             served = built.models.get(inference.spec.model.split("@")[0])
             store = built.stores.get(inference.spec.features or "")
-            InferenceComponent(inference, home=home, model=served, datasets=built.datasets, features=store, requested=requested, deferral=reason)
+            InferenceComponent(
+                inference, home=home, model=served, datasets=built.datasets, features=store, requested=requested, deferral=reason,
+                watched=graph.is_watched(node.id),
+            )  # fmt: skip
         case FeatureStore() as features:
             name = features.metadata.name
             code = released_code(home, released.lock.release, name) if released is not None and released.lock is not None else ""

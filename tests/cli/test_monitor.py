@@ -9,6 +9,8 @@ import pytest
 from mlx_cli.main import run
 from mlx_cli.render.monitor import latest_text, report_page, report_text
 from mlx_runtime.monitor.report import BinShare, ColumnDrift, MonitorReport
+from mlx_runtime.server.lifecycle import stop
+from mlx_specs import layout
 
 Golden = Callable[[str, str], None]
 MONITORS = """---
@@ -84,6 +86,19 @@ def test_all_look_where_none_is_named(mlx, watched: Path) -> None:
     assert looked.code == 4
     found = {one["monitor"]: one["verdict"] for one in json.loads(looked.out)["reports"]}
     assert found == {"alarm": "drifted", "api-watch": "insufficient", "rows-watch": "ok"}
+
+
+def test_what_an_endpoint_was_asked_is_judged(mlx, watched: Path) -> None:
+    rows = watched / "rows.csv"
+    rows.write_text("id,radius,texture\n" + "".join(f"{number},{40 + number % 7},{15 + number % 5}\n" for number in range(150)))
+    asked = mlx("predict", "tumour-api", "--data", rows, "-C", watched)
+    assert asked.code == 0, asked.err
+    stop(watched / layout.endpoint(".mlx/local", "tumour-api"))  # it writes what waits
+    looked = mlx("monitor", "run", "api-watch", "-C", watched, "-o", "json")
+    (report,) = json.loads(looked.out)["reports"]
+    assert (report["rows"], report["version"], report["verdict"]) == (150, "1", "drifted")
+    assert [one["column"] for one in report["predictions"]] == ["label", "probability_false", "probability_true"]
+    assert mlx("apply", "--yes", "-C", watched).code == 0
 
 
 def test_a_changed_threshold_holds_from_the_next_apply_on(mlx, watched: Path) -> None:

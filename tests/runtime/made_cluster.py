@@ -114,11 +114,12 @@ def _value(variable: Mapping[str, Any], secrets: Secrets) -> str:
 class Server:
     """An endpoint's container that serves the artifact of a folder on a port of this machine."""
 
-    def __init__(self, manifests: Sequence[Manifest], artifact: Path, home: Path, secrets: Secrets = NO_SECRETS) -> None:
+    def __init__(self, manifests: Sequence[Manifest], artifact: Path, home: Path, secrets: Secrets = NO_SECRETS, *, storage: str = "") -> None:
+        """``storage`` is one of this machine, which no environment could name."""
         self.artifact, self.home, self.port = artifact, home, free_port()
         self.container = container_of(endpoint_container(manifests), secrets)
         mounted = {f"{OBJECT_FOLDER}/{name}": str(path) for name, path in self._mounted(manifests).items()}
-        replaced = {MODELS: str(artifact), str(PORT): str(self.port), **mounted}
+        replaced = {MODELS: str(artifact), str(PORT): str(self.port), **mounted, **({place().target.storage: storage} if storage else {})}
         variables = {"HOME": str(home), "TMPDIR": str(home)}
         self.process = self.container.start(home, replaced, variables, ["--host", "127.0.0.1"])
 

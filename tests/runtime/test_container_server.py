@@ -14,7 +14,8 @@ import pyarrow
 import pytest
 from built_tools import free_port
 from made_cluster import ANSWERS_WITHIN, Server, container_of, of_kind, place
-from made_flights import FEATURES, Packaged, ask, flights
+from made_flights import FEATURES, Packaged, as_rows, ask, flights, v2_body
+from made_logs import log_of, rows
 
 from mlx_components.kubernetes.inference import MODELS, endpoint_objects
 from mlx_runtime.scorer import load
@@ -44,7 +45,7 @@ def start(models: Callable[[str], Packaged], tmp_path: Path) -> Iterator[Start]:
     """Lays an artifact down as KServe does, in a folder without its digest, and starts the endpoint's container over it."""
     started: list[Server] = []
 
-    def starting(name: str = "boosting", number: str = "3", damage: Callable[[Path], Any] = lambda _: None, **settings: Any) -> Server:
+    def starting(name: str = "boosting", number: str = "3", damage: Callable[[Path], Any] = lambda _: None, log: str = "", **settings: Any) -> Server:
         packed = models(name)
         folder, home = tmp_path / "models", tmp_path / "home"
         shutil.copytree(packed.folder, folder)
@@ -52,7 +53,8 @@ def start(models: Callable[[str], Packaged], tmp_path: Path) -> Iterator[Start]:
         damage(folder)
         artifact = f"s3://models/prod/models/delay/{packed.folder.name}"
         version = Version(fingerprint=packed.folder.name, version=number, artifact=artifact, artifact_digest=packed.digest)
-        started.append(Server(endpoint_objects(inference(**settings), place(), version), folder, home))
+        objects = endpoint_objects(inference(**settings), place(), version, watched=bool(log))
+        started.append(Server(objects, folder, home, storage=log))
         return started[-1]
 
     yield starting
@@ -123,6 +125,38 @@ def test_sigterm_makes_it_unready_while_it_still_answers_and_then_ends_it(start:
     assert ask(server.port, "POST", f"/v1/models/{NAME}:predict", {"instances": instances}).status == 200
     assert server.process.wait(DRAIN + 5) == 0
     assert "stopping in 5 s" in server.end()
+
+
+def test_sigterm_writes_what_a_watched_endpoint_has_predicted_into_the_storage(start: Start, models: Callable[[str], Packaged], tmp_path: Path) -> None:
+    server, table = start(log=f"file://{tmp_path}/lake/prod").ready(), whole(2)
+    assert ask(server.port, "POST", f"/v2/models/{NAME}/infer", v2_body(as_rows(table), id="41")).status == 200
+    server.process.send_signal(signal.SIGTERM)
+    server.await_status("/v2/health/ready", 503)
+    assert ask(server.port, "POST", f"/v2/models/{NAME}/infer", v2_body(as_rows(table), id="42")).status == 200
+    assert server.process.wait(DRAIN + 5) == 0
+    scored = load(models("boosting").folder, models("boosting").digest).score_table(table).to_pylist()
+    told = {"model_version": "3", "model_fingerprint": "boosting"}
+    assert rows(log_of(tmp_path / "lake" / "prod", NAME, "")).drop(["time"]).to_pylist() == [
+        {"id": id, "row": row, **inputs, **scored[row], **told} for id in ("41", "42") for row, inputs in enumerate(table.to_pylist())
+    ]
+
+
+@pytest.mark.parametrize("log", ["nowhere://lake", "file:///dev/null/lake"])
+def test_a_storage_that_is_none_or_away_loses_no_request(start: Start, log: str) -> None:
+    server = start(log=log).ready()
+    assert ask(server.port, "POST", f"/v2/models/{NAME}/infer", v2_body(as_rows(whole(2)))).status == 200
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(DRAIN + 5) == 0
+    assert "ERROR prediction log: the last 2 rows are lost: " in server.end()
+
+
+def test_the_runtime_of_a_watched_endpoint_is_told_where_to_log_and_nothing_else_changes() -> None:
+    version = Version(fingerprint="f", version="1", artifact="s3://models/f", artifact_digest="d")
+    plain, watched = (endpoint_objects(inference(), place("gs://lake/prod"), version, watched=each) for each in (False, True))
+    container = of_kind(watched, "ServingRuntime")["spec"]["containers"][0]
+    assert container["args"][-2:] == ["--log", "gs://lake/prod"]
+    container["args"] = container["args"][:-2]
+    assert plain == watched == endpoint_objects(inference(), place("gs://lake/prod"), version)
 
 
 def wait_for_a_writer(folder: Path) -> None:

@@ -21,6 +21,7 @@ from mlx_runtime.monitor import MonitorError
 from mlx_runtime.monitor.distances import distance
 from mlx_runtime.monitor.look import look
 from mlx_runtime.monitor.report import BinShare, ColumnDrift, MonitorReport, latest_report
+from mlx_runtime.monitor.rows import Rows
 from mlx_runtime.scorer import BLOCK, load
 from mlx_specs import layout
 from mlx_specs.artifact import REFERENCE_FILE
@@ -180,6 +181,22 @@ def test_of_an_endpoint_the_rows_that_its_version_answered_within_the_window_are
     assert report.window == "2026-11-22T10:30:00+00:00/2026-11-22T12:30:00+00:00"
     hours = {each.column: each.distance for each in report.data}
     assert hours["hour"] == distance("psi", to_columns(packed.data)["hour"], np.full(300, 23.0))
+
+
+def test_an_input_that_is_called_as_a_column_of_the_log_is_read_apart(tmp_path: Path) -> None:
+    parquet.write_table(pyarrow.table({"inputs.label": [1.0, 2.0], "hour": [5.0, 6.0], "label": [True, False]}), tmp_path / "part.parquet")
+    inputs, outputs = Rows((tmp_path / "part.parquet",), logged_inputs=True), Rows((tmp_path / "part.parquet",))
+    assert (inputs.column("label").tolist(), inputs.column("hour").tolist(), outputs.column("label").tolist()) == ([1, 2], [5, 6], [1, 0])
+
+
+def test_versions_with_other_inputs_are_told_apart_in_one_window(models: Models, tmp_path: Path) -> None:
+    packed = models("boosting")
+    version = packed.version("4", packed.folder.parents[1])
+    (tmp_path / "models").symlink_to(packed.folder.parent)
+    log(tmp_path, pyarrow.table({"distance": ["far"] * 5, "new": [1] * 5}), AT - timedelta(minutes=9), "0", fingerprint="newer")
+    log(tmp_path, later(150), AT - timedelta(minutes=10), "1")
+    report = look(watched("realtime").model_copy(update={"version": version}), HOME, tmp_path, AT)
+    assert (report.rows, report.other_versions, [each.column for each in report.data]) == (150, 5, packed.data.column_names)
 
 
 def test_a_version_that_was_packaged_before_there_were_reference_rows_is_named(models: Models, tmp_path: Path) -> None:

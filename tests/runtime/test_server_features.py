@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from made_features import FUNCTIONS, INPUTS, LATEST, MadeStore, bookings, late_model, request, sent
 from made_flights import Packaged, Reply, ask, server_inputs
+from made_logs import log_of, rows
 
 from mlx_runtime.columns import to_columns
 from mlx_runtime.scorer import load
@@ -75,6 +76,15 @@ def test_many_rows_in_one_request_are_the_same_rows(server: Running, store: Made
     expected = load(model.folder, model.digest).score_table(store.join("requests", rows).select(INPUTS)).to_pydict()
     found = outputs(ask(server.port, "POST", INFER, request(sent(rows))))
     assert {name: np.array(values, dtype=np.float32 if "prob" in name else bool).tolist() for name, values in found.items()} == expected
+
+
+def test_the_log_has_the_features_that_training_reads(serve: Any, version: Version, store: MadeStore, workspace: Path) -> None:
+    folder, running = serve("late-log", version, timeout=20, features=store.lookup, log=True)
+    asked = bookings(50, seed=2)
+    assert ask(running.port, "POST", "/v2/models/late-log/infer", request(sent(asked))).status == 200
+    lifecycle.stop(folder)
+    joined = store.join("requests", asked).select(INPUTS)
+    assert rows(log_of(workspace, "late-log")).select(INPUTS).to_pylist() == joined.to_pylist()
 
 
 ROW = {"origin": ["JFK"], "dest": ["LAX"], "tail": [2**60 + 1], "departs": ["2013-06-10T13:00:00Z"], "booked": ["2013-06-01T00:00:00"], "hour": [9]}

@@ -62,9 +62,9 @@ class Joined:
     """The modules that on-demand views need: a zip file in base64."""
 
 
-def endpoint_objects(inference: Inference, place: Place, version: Version, features: LookedUp | None = None) -> tuple[Manifest, ...]:
-    """The runtime; and with a version of the model the endpoint, which may not be interrupted as a whole."""
-    runtime = _runtimes(inference, place, features)
+def endpoint_objects(inference: Inference, place: Place, version: Version, features: LookedUp | None = None, *, watched: bool = False) -> tuple[Manifest, ...]:
+    """The runtime; and with a version of the model the endpoint, which may not be interrupted as a whole. ``watched``: its predictions are logged."""
+    runtime = _runtimes(inference, place, features, place.target.storage if watched else "")
     if not version.exists:
         return runtime
     scaling = inference.spec.scaling or Scaling()
@@ -72,9 +72,9 @@ def endpoint_objects(inference: Inference, place: Place, version: Version, featu
     return (*runtime, _service(inference, place, version, scaling), *budget)
 
 
-def _runtimes(inference: Inference, place: Place, features: LookedUp | None) -> tuple[Manifest, ...]:
+def _runtimes(inference: Inference, place: Place, features: LookedUp | None, log: str) -> tuple[Manifest, ...]:
     """With what it mounts."""
-    runtime = _runtime(inference, place)
+    runtime = _runtime(inference, place, log)
     if features is None:
         return (runtime,)
     completing = _completing(inference, place, features)
@@ -104,10 +104,11 @@ def _with_features(runtime: Manifest, features: LookedUp, configuration: str) ->
     return {**runtime, "spec": {**spec, "containers": [completed], "volumes": volumes}}
 
 
-def _runtime(inference: Inference, place: Place) -> Manifest:
+def _runtime(inference: Inference, place: Place, log: str) -> Manifest:
     settings = inference.spec.realtime or Realtime()
     name = inference.metadata.name
     args = ["--model", name, "--folder", MODELS, "--port", str(PORT), "--timeout", str(seconds(settings.timeout)), "--max-rows", str(settings.max_rows)]
+    args += ["--log", log] if log else []
     compute = inference.spec.compute
     threads = compute.cpu if compute is not None and compute.cpu is not None else 1
     about = {"description": inference.metadata.description, "owner": inference.metadata.owner, "labels": dict(inference.metadata.labels)}

@@ -9,7 +9,7 @@ environment's storage before, and what it makes is sent there after. A folder is
     STORAGE/joined/KIND.NAME/CONTENT_DIGEST/         data.parquet, manifest.json: rows with their features
     STORAGE/predictions/NAME/RUN_DIGEST/             predictions.parquet, rejected.parquet, manifest.json
     STORAGE/predictions/NAME/latest.json             the latest run
-    STORAGE/predictions/NAME/log/HOUR/               what an endpoint that is watched has answered: Parquet files
+    STORAGE/predictions/NAME/log/YYYY-MM-DDTHH/      what an endpoint that is watched has answered; each replica writes parts of its own
     STORAGE/monitors/NAME/latest.json                what a monitor found last; reports/MOMENT.json before
     STORAGE/workspaces/ENVIRONMENT/current.zip       the workspace's own files, which an apply leaves
 """

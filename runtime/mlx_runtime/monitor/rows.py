@@ -25,6 +25,8 @@ class Rows:
 
     files: tuple[Path, ...]
     only: compute.Expression | None = None
+    logged_inputs: bool = False
+    """They are a log's, in which an input with the name of another column is ``inputs.NAME``."""
 
     @cached_property
     def _dataset(self) -> dataset.Dataset:
@@ -40,7 +42,11 @@ class Rows:
 
     def column(self, name: str) -> NDArray:
         """At most ``MOST_ROWS`` of its values, as a model reads them."""
-        values = self._dataset.to_table(columns=[name], filter=self.only).column(name)
+        values = self._dataset.to_table(columns=[self._named(name)], filter=self.only).column(0)
         if len(values) > MOST_ROWS:
             values = values.take(pyarrow.array(np.linspace(0, len(values) - 1, MOST_ROWS).astype(np.int64)))
         return to_array(values, name)
+
+    def _named(self, name: str) -> str:
+        apart = f"inputs.{name}"
+        return apart if self.logged_inputs and apart in self._dataset.schema.names else name

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as compute
+import pyarrow.parquet as parquet
 
 from mlx_runtime.batch.run import LATEST_FILE, MANIFEST_FILE
 from mlx_runtime.monitor.rows import Rows
@@ -56,9 +57,16 @@ def log_window(home: str, inference: str, version: Version, size: str, at: datet
     hours = log_hours(start, at)
     files = tuple(sorted(path for hour in hours for path in (workspace / layout.prediction_log(home, inference) / hour).glob("*.parquet")))
     inside = (compute.field("time") >= start) & (compute.field("time") < at)
-    own = Rows(files, inside & (compute.field("model_fingerprint") == version.fingerprint))
+    mine = {file: _fingerprint(file) == version.fingerprint for file in files}
+    own, others = (tuple(file for file in files if mine[file] is whose) for whose in (True, False))
     name = f"{start.isoformat(timespec='seconds')}/{at.isoformat(timespec='seconds')}"
-    return Window(name, version, workspace / version.artifact, own, own, Rows(files, inside).count - own.count)
+    return Window(name, version, workspace / version.artifact, Rows(own, inside, logged_inputs=True), Rows(own, inside), Rows(others, inside).count)
+
+
+def _fingerprint(part: Path) -> str:
+    """Of the version that answered: a part is of one, whose columns others need not have."""
+    told = parquet.ParquetFile(part).read_row_group(0, columns=["model_fingerprint"])
+    return str(told.column(0)[0])
 
 
 def window_start(size: str, at: datetime) -> datetime:

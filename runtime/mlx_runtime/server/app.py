@@ -18,14 +18,16 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from mlx_runtime.artifact import ArtifactError
-from mlx_runtime.engines import EngineError
+from mlx_runtime.engines import EngineError, Outputs
 from mlx_runtime.features import CodeError, FunctionFailed, StoreUnavailable, utc_now
 from mlx_runtime.server import describe, freshness, v1, v2
-from mlx_runtime.server.accepted import complete
+from mlx_runtime.server.accepted import Completed, complete
 from mlx_runtime.server.config import EndpointConfig
-from mlx_runtime.server.counters import Counters
+from mlx_runtime.server.counters import Counters, LogCounters
 from mlx_runtime.server.held import Held, Snapshot, load_snapshot
 from mlx_runtime.server.http import Answer, HttpError, Receive, Scope, Send, error_answer, json_answer, read_body, send_answer
+from mlx_runtime.server.prediction_log import PredictionLog, log_storage
+from mlx_runtime.server.scored import Scored, scored
 from mlx_runtime.signature import ScoreError
 
 SMALL_BODY = 16 << 10
@@ -46,13 +48,18 @@ class Application:
         self.snapshot = snapshot
         self._record = record
         self._counters = Counters()
+        self._log: PredictionLog | None = None
         self._switching = asyncio.Lock()
         self._workers = ThreadPoolExecutor(WORKERS, "score")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":
-            return
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         infer = self._inference(scope["path"])
@@ -61,9 +68,30 @@ class Application:
             self._counters.record(answer.version, answer.status, answer.rows, time.perf_counter() - started)
             if answer.joined and answer.joined.views:
                 self._counters.features.record(answer.joined.views, answer.joined.seconds)
+            if self._log:
+                self._log.offer(answer.scored) if answer.scored else self._log.lack(answer.rows)
         else:
             answer = await self._guarded(self._other(scope, headers, receive), None)
         await send_answer(answer, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Its end comes after the requests in flight: what waits for the log is written then."""
+        await receive()
+        await self._log_into(self.snapshot.config)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._log:
+            await asyncio.to_thread(self._log.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _log_into(self, config: EndpointConfig) -> None:
+        """What an old log still holds is written where it belongs."""
+        old, self._log = self._log, None
+        if config.log:
+            self._counters.log = self._counters.log or LogCounters()
+            self._log = PredictionLog(lambda: log_storage(config), self._counters.log)
+        if old:
+            await asyncio.to_thread(old.close)
 
     async def _guarded(self, work: Awaitable[Answer], timeout: float | None) -> Answer:
         """An answer within the timeout, whatever happens."""
@@ -151,28 +179,42 @@ class Application:
                 logger.error("switch refused: %s", error)
                 raise HttpError(409, str(error) or f"not enough memory for another version (limit {config.memory})") from error
             self._record(config)
-            self.snapshot = snapshot
+            before, self.snapshot = self.snapshot.config, snapshot
             self._counters.switches += 1
+            if config.log != before.log:
+                await self._log_into(config)
         logger.info("serving %s", describe.serving(snapshot))
         return json_answer(self._identity())
 
 
 def _infer_v2(held: Held, config: EndpointConfig, body: bytes, headers: Mapping[str, str]) -> Answer:
     request = v2.decode(body, headers.get(v2.BINARY_HEADER), held.accepted, config.max_rows)
-    completed = complete(held.accepted, request.carried, request.rows, utc_now())
+    moment, completed = time.time_ns() // 1000, complete(held.accepted, request.carried, request.rows, utc_now())
     outputs = held.scorer.score_columns(completed.columns, request.rows)
     besides = freshness.outputs([name for name, _ in request.wanted if name not in outputs], completed, request.rows)
     encoded, header_length = v2.encode(config.name, held.version.version, held.accepted, request, {**outputs, **besides}, freshness.parameters(completed.views))
-    answer = Answer(200, encoded, version=held.version.version, rows=request.rows, joined=completed)
+    kept = _kept(held, config, request, completed, outputs, len(body), moment)
+    answer = Answer(200, encoded, version=held.version.version, rows=request.rows, joined=completed, scored=kept)
     return answer if header_length is None else replace(answer, content_type="application/octet-stream", headers={v2.BINARY_HEADER: str(header_length)})
 
 
 def _infer_v1(held: Held, config: EndpointConfig, body: bytes, headers: Mapping[str, str]) -> Answer:
     request = v1.decode(body, held.accepted, config.max_rows)
-    completed = complete(held.accepted, request.carried, request.rows, utc_now())
+    moment, completed = time.time_ns() // 1000, complete(held.accepted, request.carried, request.rows, utc_now())
     outputs = held.scorer.score_columns(completed.columns, request.rows)
     encoded = v1.encode(held.version.version, outputs, freshness.parameters(completed.views))
-    return Answer(200, encoded, version=held.version.version, rows=request.rows, joined=completed)
+    kept = _kept(held, config, request, completed, outputs, len(body), moment)
+    return Answer(200, encoded, version=held.version.version, rows=request.rows, joined=completed, scored=kept)
+
+
+def _kept(held: Held, config: EndpointConfig, request: v2.Request, completed: Completed, outputs: Outputs, body: int, moment: int) -> Scored | None:
+    """For the log, where there is one."""
+    if not config.log:
+        return None
+    try:
+        return scored(moment, held.version, held.layout, completed.columns, outputs, request.rows, body, request.id)
+    except (ValueError, TypeError, BufferError):  # what no signature allows, and the answer could say
+        return None
 
 
 def _refusal(error: BaseException, config: EndpointConfig, version: str = "") -> Answer:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from mlx_specs import layout
 from mlx_specs.resources import About, FeatureLookup, ModelServerInputs, Version, Wire
 
 ENDPOINT_FILE = "endpoint.json"
@@ -36,6 +37,8 @@ class EndpointConfig(Wire):
     threads: int = 1
     memory: str | None = None
     features: FeatureLookup | None = None
+    log: str = ""
+    """Where its predictions are logged: a folder, relative to the workspace, or an environment's storage; empty: nowhere."""
     about: About = About()
     token: str = ""
 
@@ -64,7 +67,7 @@ def config_from(inputs: ModelServerInputs, workspace: Path) -> EndpointConfig:
     return EndpointConfig(
         name=inputs.name, workspace=str(workspace.resolve()), port=inputs.port or 0, versions=held, current=inputs.version.version if held else "",
         waiting_for=f"{inputs.model}@{inputs.alias}", timeout=inputs.timeout, max_rows=inputs.max_rows, threads=inputs.cpu or 1, memory=inputs.memory,
-        features=inputs.features, about=inputs.about,
+        features=inputs.features, log=str(layout.prediction_log(inputs.home, inputs.name)) if inputs.log else "", about=inputs.about,
     )  # fmt: skip
 
 

@@ -53,6 +53,7 @@ class Arguments:
     timeout: int
     max_rows: int
     features: Path | None
+    log: str
 
 
 def main() -> int:
@@ -78,6 +79,7 @@ def parse(given: list[str]) -> Arguments:
     parser.add_argument("--timeout", type=int, default=30, help="seconds for one request")
     parser.add_argument("--max-rows", type=int, default=10_000, help="in one request")
     parser.add_argument("--features", type=Path, help="the file that says how requests are completed")
+    parser.add_argument("--log", default="", metavar="URL", help="the environment's storage, where predictions are logged")
     return Arguments(**vars(parser.parse_args(given)))
 
 
@@ -108,7 +110,7 @@ def configured(arguments: Arguments, environment: Mapping[str, str]) -> Endpoint
         raise StartError("MLX_ABOUT is a JSON object and MLX_THREADS a number: they come with the ServingRuntime") from error
     return EndpointConfig(
         name=arguments.model, workspace=str(arguments.folder), port=arguments.port, timeout=arguments.timeout, max_rows=arguments.max_rows,
-        threads=threads, about=about,
+        threads=threads, about=about, log=arguments.log,
     )  # fmt: skip
 
 

@@ -72,6 +72,25 @@ class FeatureCounters:
 
 
 @dataclass
+class LogCounters:
+    """Rows of the prediction log."""
+
+    written: int = 0
+    dropped: int = 0
+
+    def render(self, name: str) -> list[str]:
+        """Lines of the text format."""
+        return [
+            "# HELP mlx_log_rows_total Rows that were written into the prediction log.",
+            "# TYPE mlx_log_rows_total counter",
+            f"mlx_log_rows_total{{{name}}} {self.written}",
+            "# HELP mlx_log_dropped_total Rows that were scored, and that the prediction log lacks.",
+            "# TYPE mlx_log_dropped_total counter",
+            f"mlx_log_dropped_total{{{name}}} {self.dropped}",
+        ]
+
+
+@dataclass
 class Counters:
     """One server's counts, by the version that answered ("" where none did)."""
 
@@ -80,6 +99,8 @@ class Counters:
     seconds: dict[str, Histogram] = field(default_factory=dict)
     switches: int = 0
     features: FeatureCounters = field(default_factory=FeatureCounters)
+    log: LogCounters | None = None
+    """None: there never was a log."""
 
     def record(self, version: str, status: int, rows: int, seconds: float) -> None:
         """Counts one inference request."""
@@ -110,6 +131,7 @@ class Counters:
             "# TYPE mlx_current_version gauge",
             f'mlx_current_version{{{name},version="{current}"}} {1 if current else 0}',
             *(self.features.render(name) if self.features.rows else []),
+            *(self.log.render(name) if self.log else []),
         ]
         return ("\n".join(lines) + "\n").encode()
 

@@ -7,6 +7,7 @@ versions. The versions that a new snapshot lacks go when the last request that u
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from mlx_runtime.columns import Columns
@@ -14,6 +15,7 @@ from mlx_runtime.features import FeatureSource, open_source
 from mlx_runtime.scorer import Scorer, load
 from mlx_runtime.server.accepted import Accepted, accepted
 from mlx_runtime.server.config import EndpointConfig
+from mlx_runtime.server.scored import Layout
 from mlx_runtime.server.tensors import example_columns
 from mlx_specs.artifact import ModelFile
 from mlx_specs.resources import Version
@@ -36,6 +38,11 @@ class Held:
     def model(self) -> ModelFile:
         """Its model.json."""
         return self.scorer.model
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Of its rows in the prediction log."""
+        return Layout(self.model)
 
     @property
     def looks_up(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from mlx_runtime.server.accepted import Completed
+from mlx_runtime.server.scored import Scored
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,7 +29,7 @@ class HttpError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, a body and what goes into the headers; ``version``, ``rows`` and ``joined`` are counted."""
+    """A status, a body and what goes into the headers; ``version``, ``rows`` and ``joined`` are counted, ``scored`` is logged."""
 
     status: int
     body: bytes
@@ -37,6 +38,7 @@ class Answer:
     version: str = ""
     rows: int = 0
     joined: Completed | None = None
+    scored: Scored | None = None
 
 
 def json_answer(value: Any, status: int = 200, *, version: str = "") -> Answer:

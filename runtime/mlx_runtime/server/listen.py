@@ -34,6 +34,6 @@ def settings(application: "Application", timeout: int) -> "uvicorn.Config":
     import uvicorn
 
     return uvicorn.Config(
-        application, http="httptools", loop="uvloop", lifespan="off", interface="asgi3", ws="none", access_log=False, log_config=None, server_header=False,
+        application, http="httptools", loop="uvloop", lifespan="on", interface="asgi3", ws="none", access_log=False, log_config=None, server_header=False,
         timeout_keep_alive=65, timeout_graceful_shutdown=timeout,
     )  # fmt: skip
