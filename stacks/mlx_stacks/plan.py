@@ -196,7 +196,7 @@ def _action(item: ObjectSteps) -> str:
 def _note(item: ObjectSteps) -> str:
     if item.component.new_inputs.get("waitsFor"):
         return f"waits for {item.component.new_inputs['waitsFor']}"
-    reasons = [str(step.new_inputs.get("reason", "")) for step in item.children if step.type == "mlx:index:Declared"]
+    reasons = [str(step.new_inputs["reason"]) for step in item.children if step.type == "mlx:index:Declared" and step.new_inputs.get("reason")]
     return f"declared, not run: {reasons[0]}" if reasons else ""
 
 

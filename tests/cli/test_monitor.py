@@ -107,6 +107,7 @@ def test_a_changed_threshold_holds_from_the_next_apply_on(mlx, watched: Path) ->
     specs.write_text(written.replace("threshold: 0.000001", "threshold: 99"))
     plan = mlx("plan", "-C", watched).out
     assert "~ Monitor/alarm  dataDrift.threshold 1e-06 -> 99  => no retrain, no restart" in plan
+    assert "not run" not in plan
     assert mlx("monitor", "run", "alarm", "-C", watched).code == 4
     assert mlx("apply", "--yes", "-C", watched).code == 0
     assert mlx("monitor", "run", "alarm", "-C", watched).code == 0
