@@ -147,6 +147,13 @@ def test_a_measure_of_numbers_leaves_texts_out_and_says_so(scored: Callable[[pya
         look(watched(dataDrift={"method": "wasserstein", "columns": ["carrier"]}), HOME, workspace, AT)
 
 
+def test_a_column_that_the_version_does_not_read_is_named(scored: Callable[[pyarrow.Table], str], workspace: Path) -> None:
+    scored(later())
+    with pytest.raises(MonitorError, match="the version that is served has no input 'weather'") as error:
+        look(watched(dataDrift={"columns": ["hour", "weather"]}), HOME, workspace, AT)
+    assert error.value.hint == "it reads distance, hour, refundable, booked, carrier"
+
+
 def test_reports_are_kept_and_the_latest_is_found(scored: Callable[[pyarrow.Table], str], workspace: Path) -> None:
     scored(later())
     first, second = (look(watched(), HOME, workspace, moment) for moment in (AT, AT + timedelta(hours=1)))

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,30 +27,39 @@ NEW_VALUES = 5
 WHY_NOT = "it compares numbers, and these are texts"
 
 
+@dataclass(frozen=True)
 class Judged:
     """What became of each column."""
 
-    def __init__(self) -> None:
-        self.data: list[ColumnDrift] = []
-        self.predictions: list[ColumnDrift] = []
-        self.not_measured: dict[str, str] = {}
-        self.reference_rows = 0
+    reference_rows: int
+    data: list[ColumnDrift]
+    predictions: list[ColumnDrift]
+    not_measured: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Columns of the reference rows, as a model reads them, and their types in a dataset."""
+
+    columns: Mapping[str, NDArray]
+    types: Mapping[str, str]
 
 
 def judge(spec: MonitorSpec, version: Version, artifact: Path, inputs: Rows, outputs: Rows) -> Judged:
     """Compares what was scored, and what was said, with the version's reference. Raises ``MonitorError`` or ``ArtifactError``."""
-    judged, scorer = Judged(), load(artifact, version.artifact_digest)
+    scorer = load(artifact, version.artifact_digest)
     reference = _reference(artifact, version)
-    judged.reference_rows = reference.num_rows
+    data, predictions = list[ColumnDrift](), list[ColumnDrift]()
+    not_measured = dict[str, str]()
     if spec.data_drift is not None:
-        known, kinds = to_columns(reference), {tensor.name: tensor.type for tensor in scorer.model.inputs}
-        columns = spec.data_drift.columns
-        judged.data = list(_compared(spec.data_drift, columns or list(known), known, kinds, inputs, judged, asked=bool(columns)))
+        known = Known(to_columns(reference), {tensor.name: tensor.type for tensor in scorer.model.inputs})
+        chosen = spec.data_drift.columns or _measurable(spec.data_drift.method, known, not_measured)
+        data = [_compared(spec.data_drift, name, known, inputs) for name in chosen]
     if spec.prediction_drift is not None:
-        said = to_columns(_predicted(scorer, reference))
-        kinds = {tensor.name: tensor.type for tensor in scorer.model.outputs}
-        judged.predictions = list(_compared(spec.prediction_drift, list(said), said, kinds, outputs, judged, asked=False))
-    return judged
+        known = Known(to_columns(_predicted(scorer, reference)), {tensor.name: tensor.type for tensor in scorer.model.outputs})
+        chosen = _measurable(spec.prediction_drift.method, known, not_measured)
+        predictions = [_compared(spec.prediction_drift, name, known, outputs) for name in chosen]
+    return Judged(reference.num_rows, data, predictions, not_measured)
 
 
 def _reference(artifact: Path, version: Version) -> pyarrow.Table:
@@ -60,29 +70,25 @@ def _reference(artifact: Path, version: Version) -> pyarrow.Table:
     return parquet.read_table(path)
 
 
-def _compared(
-    drift: DataDrift | PredictionDrift,
-    columns: Sequence[str],
-    known: Mapping[str, NDArray],
-    kinds: Mapping[str, str],
-    rows: Rows,
-    judged: Judged,
-    *,
-    asked: bool,
-) -> Iterator[ColumnDrift]:
-    for name in columns:
-        before = known[name]
-        if not measurable(drift.method, before.dtype.type):
-            if asked:
-                raise MonitorError(f"{drift.method} cannot compare column '{name}': {WHY_NOT}", hint="take method: psi, or take it out of the columns")
-            judged.not_measured[name] = WHY_NOT
-            continue
-        now = rows.column(name)
-        yield ColumnDrift(
-            column=name, method=drift.method, distance=distance(drift.method, before, now), threshold=drift.threshold,
-            missing_before=float(missing(before).mean()), missing=float(missing(now).mean()), new_values=_new(before, now),
-            bins=_bins(before, now, kinds.get(name, "")),
-        )  # fmt: skip
+def _measurable(method: str, known: Known, left_out: dict[str, str]) -> list[str]:
+    """The columns that the method can compare; ``left_out`` is told of the others."""
+    names = [name for name, values in known.columns.items() if measurable(method, values.dtype.type)]
+    left_out.update(dict.fromkeys(known.columns.keys() - set(names), WHY_NOT))
+    return names
+
+
+def _compared(drift: DataDrift | PredictionDrift, name: str, known: Known, rows: Rows) -> ColumnDrift:
+    if name not in known.columns:
+        raise MonitorError(f"the version that is served has no input '{name}'", hint=f"it reads {', '.join(known.columns)}")
+    before = known.columns[name]
+    if not measurable(drift.method, before.dtype.type):
+        raise MonitorError(f"{drift.method} cannot compare column '{name}': {WHY_NOT}", hint="take method: psi, or take it out of the columns")
+    now = rows.column(name)
+    return ColumnDrift(
+        column=name, method=drift.method, distance=distance(drift.method, before, now), threshold=drift.threshold,
+        missing_before=float(missing(before).mean()), missing=float(missing(now).mean()), new_values=_new(before, now),
+        bins=_bins(before, now, known.types.get(name, "")),
+    )  # fmt: skip
 
 
 def _bins(before: NDArray, now: NDArray, kind: str) -> list[BinShare]:
