@@ -127,6 +127,27 @@ def test_an_endpoint_whose_pods_cannot_run_says_so(dev: OnCluster) -> None:
     dev.plane.until(lambda: statuses(dev)["Inference/delay-checkin-api"]["status"] == "Ready", "another pod serves")
 
 
+def test_a_monitor_that_alerts_has_drifted_after_one_try(dev: OnCluster) -> None:
+    """On no node, so that its pod ends as it is told here and not as KWOK has it."""
+    template = dev.plane.request("GET", f"/apis/batch/v1/namespaces/{SPACE}/cronjobs/monitor-delay-watch")["spec"]["jobTemplate"]
+    jobs, pods = f"/apis/batch/v1/namespaces/{SPACE}/jobs", f"/api/v1/namespaces/{SPACE}/pods"
+    template["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "look-now", "labels": template["metadata"]["labels"]}, "spec": template["spec"]}
+    dev.plane.request("POST", jobs, job)
+
+    def of_look() -> list[str]:
+        return [item["metadata"]["name"] for item in dev.objects(pods) if item["metadata"]["name"].startswith("look-now-")]
+
+    (pod,) = dev.plane.until(of_look, "the Job has a pod")
+    ended = {"name": "mlx", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": {"terminated": {"exitCode": 4, "reason": "Error"}}}
+    failed = {"status": {"phase": "Failed", "containerStatuses": [ended]}}
+    dev.plane.request("PATCH", f"{pods}/{pod}/status", failed, type="application/strategic-merge-patch+json")
+    dev.plane.until(lambda: statuses(dev)["Monitor/delay-watch"]["status"] == "Drifted", "the Job has failed")
+    assert words(statuses(dev), "Monitor/delay-watch") == [("Drifted", "at MOMENT: mlx logs --env dev Monitor/delay-watch names the columns; next at MOMENT")]
+    assert of_look() == [pod]
+    dev.plane.request("DELETE", f"{jobs}/look-now", propagationPolicy="Background")
+
+
 def available(dev: OnCluster, deployment: str) -> int:
     found = dev.plane.request("GET", f"/apis/apps/v1/namespaces/{SPACE}/deployments/{deployment}")
     return int(found["status"].get("availableReplicas") or 0)
