@@ -65,7 +65,23 @@ def test_an_object_that_does_not_exist_is_named_with_those_that_do(verb: str, ml
     assert "Inference/tumour-api" in outcome.err
 
 
-LOOK_OR_RESCUE = {"promote", "export", "state", "features", "status", "history", "logs", "predict", "why", "profile", "ui", "rollback", "cancel", "destroy"}
+LOOK_OR_RESCUE = {
+    "promote",
+    "export",
+    "monitor",
+    "state",
+    "features",
+    "status",
+    "history",
+    "logs",
+    "predict",
+    "why",
+    "profile",
+    "ui",
+    "rollback",
+    "cancel",
+    "destroy",
+}
 """They work in the middle of an edit, whatever the specs say."""
 
 
