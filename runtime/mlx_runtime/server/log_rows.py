@@ -4,6 +4,7 @@ Columns: ``time`` (of the request, UTC), ``id`` (V2's, or null), ``row`` (its pl
 scored, its outputs and its version, both as in batch predictions. An input that has another column's name is ``inputs.NAME``.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import cast
 
@@ -57,13 +58,17 @@ def _columns(block: Block) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
     """Inputs and outputs as they were scored."""
     layout, records = block.layout, _records(block)
     names = records[0].dtype.names or ()
-    numbers = [np.concatenate([record[name].reshape(-1) for record in records]) for name in names]
+    numbers = [_joined([record[name].reshape(-1) for record in records]) for name in names]
     kinds = len(layout.input_texts) + len(layout.output_texts)
-    texts = [np.concatenate(block.texts[kind::kinds]) for kind in range(kinds)]
+    texts = [_joined(block.texts[kind::kinds]) for kind in range(kinds)]
     before, text_before = len(layout.inputs), len(layout.input_texts)
     inputs = dict(zip([*layout.inputs, *layout.input_texts], [*numbers[:before], *texts[:text_before]], strict=True))
     outputs = dict(zip([*[name for name, _ in layout.outputs], *layout.output_texts], [*numbers[before:], *texts[text_before:]], strict=True))
     return inputs, outputs
+
+
+def _joined(arrays: Sequence[NDArray]) -> NDArray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _records(block: Block) -> list[NDArray]:
@@ -85,7 +90,8 @@ def _input(tensor: Tensor, values: NDArray) -> pyarrow.Array:
     kind = _type(tensor)
     if values.dtype == object:
         return pyarrow.array(values, kind)
-    nulls = np.isnan(values)
+    missing = np.isnan(values)
+    nulls = missing if missing.any() else None
     match tensor.type:
         case "boolean":
             return pyarrow.array(values != 0, kind, mask=nulls)
