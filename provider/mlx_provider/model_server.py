@@ -8,6 +8,8 @@ from mlx_provider.protocol import Created, Difference, Report, ResourceError, Va
 from mlx_specs import layout
 from mlx_specs.resources import ModelServerInputs, ModelServerOutputs
 
+DEFAULTS = {"log": False}
+"""Of inputs that came later."""
 RESTARTS = ("port", "cpu", "memory")
 """What a running process cannot change in itself."""
 
@@ -24,10 +26,10 @@ class ModelServer:
         return asked.model_copy(update={"features": asked.features.model_copy(update={"code_digest": code})}).wire()
 
     def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values, workspace: Path) -> Difference:
-        """Everything is updated in place; a server that died is found here, without a refresh."""
+        """Everything is updated in place; a server that died is found here, without a refresh. What an older version did not write has its default."""
         from mlx_runtime.server.lifecycle import find
 
-        changed = changed_inputs(old_inputs, inputs)
+        changed = changed_inputs({**DEFAULTS, **old_inputs}, inputs)
         old = ModelServerOutputs.model_validate(old_outputs)
         alive = find(workspace / layout.endpoint(old.home, old.name)) is not None
         return Difference(changed if alive else (*changed, "pid"))
