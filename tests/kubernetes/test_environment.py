@@ -44,7 +44,9 @@ def test_every_kind_becomes_what_the_design_says(dev: OnCluster) -> None:
         there = [item["metadata"]["name"] for item in dev.objects(f"/apis/{version}/namespaces/delays-dev/{plural}")]
         assert [any(one.startswith(name) for one in there) for name in names] == [True] * len(names), (plural, there)
     schedules = {item["metadata"]["name"]: item["spec"]["schedule"] for item in dev.objects("/apis/batch/v1/namespaces/delays-dev/cronjobs")}
-    assert schedules == {"batch-delay-nightly": "0 5 * * *", "dataset-flights": "0 3 * * *", "features-flights": "30 3 * * *"}
+    assert schedules == {
+        "batch-delay-nightly": "0 5 * * *", "dataset-flights": "0 3 * * *", "features-flights": "30 3 * * *", "monitor-delay-watch": "0 6 * * *",
+    }  # fmt: skip
     assert sorted(run["display_name"].rpartition("-")[0] for run in dev.pipelines.runs) == ["delays-dev/delay", "delays-dev/delay-checkin"]
     assert [(item["display_name"], item["trigger"]["cron_schedule"]["cron"]) for item in dev.pipelines.live] == [("delay", "0 0 4 * * 1")]
     assert [(item["display_name"], item["namespace"]) for item in dev.pipelines.experiments] == [("mlx", "delays-dev")]
