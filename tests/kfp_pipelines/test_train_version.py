@@ -91,7 +91,12 @@ def test_mlflow_holds_parameters_metrics_tags_plots_and_the_artifact(trained: Tr
     assert "mlx.library.scikit-learn" in run.data.tags
     plots = sorted(file.path for file in mlflow.list_artifacts(run.info.run_id, "plots"))
     assert plots == [f"plots/{name}.png" for name in ("calibration", "confusion", "importance", "precision_recall", "roc")]
-    assert sorted(file.path for file in mlflow.list_artifacts(run.info.run_id, "model")) == ["model/manifest.json", "model/model.json", "model/model.onnx"]
+    assert sorted(file.path for file in mlflow.list_artifacts(run.info.run_id, "model")) == [
+        "model/manifest.json",
+        "model/model.json",
+        "model/model.onnx",
+        "model/reference.parquet",
+    ]
     model = mlflow.get_registered_model("delay")
     assert (model.description, model.tags["owner"]) == ("Late?", "team")
 
