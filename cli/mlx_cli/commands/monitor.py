@@ -31,13 +31,13 @@ def show(context: typer.Context, folder: Folder = HERE, env: Env = None, output:
 def status(folder: Folder = HERE, env: Env = None, output: Format = "text") -> int:
     """Show what each monitor found last."""
     from mlx_cli.output import result, result_json
-    from mlx_cli.render.monitor import latest_text, report_record
+    from mlx_cli.render.monitor import latest_text
     from mlx_stacks.monitors import monitors
 
     workspace = _opened(folder, env, None)
     found = monitors(workspace)
     if output == "json":
-        result_json({"environment": workspace.name, "reports": [report_record(each.latest) for each in found if each.latest is not None]})
+        result_json({"environment": workspace.name, "reports": [each.latest.record() for each in found if each.latest is not None]})
     else:
         result(latest_text([(each.id, each.latest) for each in found], workspace.name))
     return 0
@@ -52,7 +52,7 @@ def run(
 ) -> int:
     """Look now. Exits with 4 where one that alerts has found drift."""
     from mlx_cli.output import note, paint_for, result, result_json
-    from mlx_cli.render.monitor import report_record, report_text
+    from mlx_cli.render.monitor import report_text
     from mlx_runtime.monitor.look import exit_code
     from mlx_runtime.monitor.report import now
     from mlx_stacks.monitors import look_now
@@ -61,7 +61,7 @@ def run(
     workspace = _opened(folder, env, chosen[0])
     reports = [(each, look_now(workspace, each, now())) for name in chosen for each in _chosen(workspace, name)]
     if output == "json":
-        result_json({"environment": workspace.name, "reports": [report_record(report) for _, report in reports]})
+        result_json({"environment": workspace.name, "reports": [report.record() for _, report in reports]})
     else:
         result("\n\n".join(report_text(report, paint_for(sys.stdout)) for _, report in reports) or f"no monitor was applied to environment {workspace.name}")
     codes = {each.id: exit_code(each.watched.spec, report) for each, report in reports}
@@ -83,7 +83,7 @@ def report(
     from mlx_cli.commands.plan import refuse_missing_folder
     from mlx_cli.commands.profile import write
     from mlx_cli.output import note, paint_for, result, result_json
-    from mlx_cli.render.monitor import report_page, report_record, report_text
+    from mlx_cli.render.monitor import report_page, report_text
     from mlx_stacks.errors import UserError
 
     if out is not None:
@@ -97,7 +97,7 @@ def report(
         write(report_page(found), out)
         note(f"wrote {out}")
     if output == "json":
-        result_json({"environment": workspace.name, "reports": [report_record(found)]})
+        result_json({"environment": workspace.name, "reports": [found.record()]})
     else:
         result(report_text(found, paint_for(sys.stdout)))
         if out is None:

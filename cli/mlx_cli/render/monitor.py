@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlx_cli.output import PLAIN, Paint, columns
 from mlx_cli.render.page import page, section, table
 
 if TYPE_CHECKING:
     from mlx_runtime.monitor.report import BinShare, ColumnDrift, MonitorReport
-
-
-def report_record(found: MonitorReport) -> dict[str, Any]:
-    """One of ``reports`` in ``mlx schema --output monitor``; as its file has it."""
-    return {**found.wire(), "verdict": found.verdict, "sentence": found.sentence}
 
 
 def latest_text(found: Sequence[tuple[str, MonitorReport | None]], environment: str) -> str:
@@ -58,7 +53,7 @@ def remarks(found: MonitorReport) -> list[str]:
 
 def farthest(drifts: Sequence[ColumnDrift]) -> list[ColumnDrift]:
     """In parts of their thresholds."""
-    return sorted(drifts, key=lambda one: -one.distance / one.threshold)
+    return sorted(drifts, key=lambda one: -one.reach)
 
 
 def moment(found: MonitorReport) -> str:

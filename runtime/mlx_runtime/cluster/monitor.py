@@ -41,7 +41,7 @@ def _look(asked: WatchedInStorage, storage: Storage, run: Run, at: datetime) -> 
     window = _batch(asked, storage, run) if asked.mode == "batch" else _log(asked, storage, run, at)
     report = judged(asked, window, at)
     for name in (report_name(report), LATEST):
-        storage.write(f"monitors/{asked.monitor}/{name}", written(report))
+        storage.write(f"{layout.monitor('', asked.monitor)}/{name}", written(report))
     return report
 
 

@@ -86,14 +86,14 @@ def measurable(method: str, kind: type) -> bool:
     return METHODS[method].binned or kind is not np.object_
 
 
-def distance(method: str, before: Array, now: Array) -> float:
+def distance(method: str, before: Array, now: Array, bins: "Binned | None" = None) -> float:
     """Missing values are a bin of their own; a measure of numbers leaves them out, and is 1 where only one side has any number.
 
-    Infinite numbers count as missing.
+    Infinite numbers count as missing. ``bins`` are those of both, where they are known already.
     """
     chosen = METHODS[method]
     if chosen.binned:
-        found = binned(before, now)
+        found = bins or binned(before, now)
         return chosen.measure(found.before, found.now)
     one, other = (values[~missing(values)] for values in (_finite(before), _finite(now)))
     if len(one) and len(other):

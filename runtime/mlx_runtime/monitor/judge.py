@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlx_runtime.columns import missing, to_columns
 from mlx_runtime.monitor import MonitorError
-from mlx_runtime.monitor.distances import binned, distance, measurable
+from mlx_runtime.monitor.distances import Binned, binned, distance, measurable
 from mlx_runtime.monitor.report import BinShare, ColumnDrift
 from mlx_runtime.monitor.rows import Rows
 from mlx_runtime.scorer import Scorer, load
@@ -84,15 +84,15 @@ def _compared(drift: DataDrift | PredictionDrift, name: str, known: Known, rows:
     if not measurable(drift.method, before.dtype.type):
         raise MonitorError(f"{drift.method} cannot compare column '{name}': {WHY_NOT}", hint="take method: psi, or take it out of the columns")
     now = rows.column(name)
+    bins = binned(before, now)
     return ColumnDrift(
-        column=name, method=drift.method, distance=distance(drift.method, before, now), threshold=drift.threshold,
+        column=name, method=drift.method, distance=distance(drift.method, before, now, bins), threshold=drift.threshold,
         missing_before=float(missing(before).mean()), missing=float(missing(now).mean()), new_values=_new(before, now),
-        bins=_bins(before, now, known.types.get(name, "")),
+        bins=_shares(bins, known.types.get(name, "")),
     )  # fmt: skip
 
 
-def _bins(before: NDArray, now: NDArray, kind: str) -> list[BinShare]:
-    found = binned(before, now)
+def _shares(found: Binned, kind: str) -> list[BinShare]:
     shares = zip(found.labels, found.before / found.before.sum(), found.now / found.now.sum(), strict=True)
     return [BinShare(bin=_label(label, kind), before=float(one), now=float(other)) for label, one, other in shares]
 

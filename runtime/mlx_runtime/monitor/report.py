@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -46,6 +46,11 @@ class ColumnDrift(Wire):
         """From the threshold on."""
         return self.distance >= self.threshold
 
+    @property
+    def reach(self) -> float:
+        """How far it has drifted, in parts of the threshold."""
+        return self.distance / self.threshold
+
 
 class MonitorReport(Wire):
     """One judgement."""
@@ -70,6 +75,10 @@ class MonitorReport(Wire):
     not_measured: dict[str, str] = Field(default_factory=dict)
     """Columns that the method cannot compare, and why."""
 
+    def record(self) -> dict[str, Any]:
+        """As files and ``mlx monitor -o json`` have it."""
+        return {**self.wire(), "verdict": self.verdict, "sentence": self.sentence}
+
     @property
     def verdict(self) -> Verdict:
         """Never ``ok`` for want of rows."""
@@ -80,7 +89,7 @@ class MonitorReport(Wire):
     @property
     def drifted(self) -> list[ColumnDrift]:
         """Of inputs and predictions, the farthest beyond its threshold first."""
-        return sorted((each for each in (*self.data, *self.predictions) if each.drifted), key=lambda each: -each.distance / each.threshold)
+        return sorted((each for each in (*self.data, *self.predictions) if each.drifted), key=lambda each: -each.reach)
 
     @property
     def sentence(self) -> str:
@@ -115,4 +124,4 @@ def report_name(report: MonitorReport) -> str:
 
 def written(report: MonitorReport) -> bytes:
     """As its file has it."""
-    return (json.dumps({**report.wire(), "verdict": report.verdict, "sentence": report.sentence}, indent=1) + "\n").encode()
+    return (json.dumps(report.record(), indent=1) + "\n").encode()
