@@ -236,16 +236,16 @@ def _is_online(node: Node, service: Service) -> Iterator[Diagnostic]:
 
 
 def features_are_where_pods_read_them(draught: Draught) -> Iterator[Diagnostic]:
-    """An endpoint on a cluster looks features up in a server: no pod has the file of an sqlite store."""
+    """Endpoints and streams on a cluster look features up in a server: no pod has the file of an sqlite store."""
     services = services_of(draught.graph)
     if not isinstance(draught.chosen.object.spec.target, KubernetesTarget):
         return
     for node in draught.graph.of_kind("Inference"):
         assert isinstance(node.object, Inference)
         service = services.get(node.object.spec.features or "")
-        if node.object.spec.mode == "realtime" and service is not None and service.store.spec.online_store.type == "sqlite":
+        if node.object.spec.mode != "batch" and service is not None and service.store.spec.online_store.type == "sqlite":
             message = f"'features' cannot be looked up on target kubernetes: the online store of {service.node.id} is a file (sqlite), which no pod has"
-            hint = "use onlineStore.type: redis or postgres there; or null in the overrides: requests carry all columns"
+            hint = "use onlineStore.type: redis or postgres there; or null in the overrides: rows carry all columns"
             yield node.problem(("spec", "features"), "unsupported", message, hint, key=True)
 
 

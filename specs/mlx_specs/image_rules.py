@@ -20,7 +20,7 @@ def pods_have_an_image(draught: Draught) -> Iterator[Diagnostic]:
     if not isinstance(target, KubernetesTarget):
         return
     wanting = {
-        "spark": (target.images.spark, list(_on_spark(draught.graph)), f"{BUILD}: what runs on several nodes is a Spark application"),
+        "spark": (target.images.spark, list(_on_spark(draught.graph)), f"{BUILD}: streams, and what runs on several nodes, are Spark applications"),
         "notebook": (target.images.notebook, list(_notebooks(draught.graph)), f"{BUILD}, or say spec.image of each notebook"),
     }
     for name, (digest, ids, hint) in wanting.items():
@@ -32,6 +32,8 @@ def _on_spark(graph: Graph) -> Iterator[str]:
     for node in graph.objects:
         match node.object:
             case Dataset(spec=DatasetSpec(compute=Compute(is_spread=True))) | Inference(spec=InferenceSpec(mode="batch", compute=Compute(is_spread=True))):
+                yield node.id
+            case Inference(spec=InferenceSpec(mode="stream")):
                 yield node.id
             case _:
                 pass

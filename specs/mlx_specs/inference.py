@@ -4,11 +4,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from mlx_specs.base import Column, Compute, Cron, Duration, Name, Object, Strict
+from mlx_specs.base import Column, Compute, Cron, Duration, Name, Object, SecretRef, Strict
 
 MODEL_REF_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?@[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 ModelRef = Annotated[str, StringConstraints(pattern=MODEL_REF_PATTERN)]
 """``NAME@ALIAS``, such as ``delay@champion``."""
+
+KAFKA = "kafka://"
+STREAM_URL_PATTERN = (
+    r"^(kafka://[A-Za-z0-9.-]+:[0-9]+(,[A-Za-z0-9.-]+:[0-9]+)*/[A-Za-z0-9._-]{1,249}"
+    r"|(s3|gs)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=-]+)*|azblob://[a-z0-9-]+(/[A-Za-z0-9._=-]+)*\?storage_account=[a-z0-9]+|file://[^\s]+)$"
+)
+StreamUrl = Annotated[str, StringConstraints(pattern=STREAM_URL_PATTERN)]
+"""A Kafka topic or a folder."""
 
 
 class Realtime(Strict):
@@ -31,9 +39,27 @@ class Batch(Strict):
 class Stream(Strict):
     """A query that follows a stream of rows."""
 
-    source: str = Field(description="A folder of JSON lines or Parquet (file://…), or a Kafka topic (kafka://BROKER/TOPIC).")
-    sink: str = Field(description="Where predictions go: a folder (file://…), or a Kafka topic.")
-    watermark: Duration = Field(default="10m", description="How late rows may come.")
+    source: StreamUrl = Field(
+        description="Where rows come from: a Kafka topic of JSON objects (kafka://BROKER:PORT[,…]/TOPIC), or a folder to which files of JSON lines or "
+        "Parquet are added (s3://, gs://, azblob://, file://)."
+    )
+    sink: StreamUrl | None = Field(
+        default=None, description="Where predictions go: a Kafka topic, or a folder of Parquet files; left out: a folder of the environment's own storage."
+    )
+    columns: list[Column] = Field(default_factory=list, description="Columns of the rows to carry into the predictions, such as their keys.")
+    start: Literal["earliest", "latest"] = Field(default="earliest", description="Where a topic is begun: with what it holds, or with what comes from now on.")
+    watermark: Duration | None = Field(
+        default=None, description="How far a row's event time may lie behind the latest one; rows that are later are put aside. Left out: none is too late."
+    )
+    interval: Duration = Field(default="10s", description="How often what has come is scored.")
+    kafka: SecretRef | None = Field(
+        default=None, description="Properties of the Kafka client (security.protocol=SASL_SSL and the like), a line each: they hold passwords."
+    )
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Source and sink, where they are topics."""
+        return tuple(url for url in (self.source, self.sink) if url is not None and url.startswith(KAFKA))
 
 
 class Scaling(Strict):

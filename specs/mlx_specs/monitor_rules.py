@@ -15,7 +15,7 @@ def monitors_watch_what_runs(draught: Draught) -> Iterator[Diagnostic]:
     for node, monitor, inference in _watched(draught):
         path = ("spec", "inference")
         if inference.spec.mode == "stream":
-            yield node.problem(path, "unsupported", f"'{monitor.spec.inference}' is a stream: streams do not run yet", "watch an endpoint or a batch run")
+            yield node.problem(path, "unsupported", f"no monitor looks at streams yet, and '{monitor.spec.inference}' is one", "watch an endpoint or a batch")
         elif inference.spec.mode == "batch" and "size" in monitor.spec.window.model_fields_set:
             message = f"'{monitor.spec.inference}' is a batch: each run is one window, however long it is"
             yield node.problem(("spec", "window", "size"), "unsupported", message, "take it out; window.minimum holds for both", key=True)

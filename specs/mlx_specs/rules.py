@@ -31,6 +31,7 @@ from mlx_specs.references import Reference, references
 from mlx_specs.secret_rules import literal_secrets
 from mlx_specs.state import FILE_BACKEND
 from mlx_specs.storage_rules import RULES as STORAGE_RULES
+from mlx_specs.stream_rules import RULES as STREAM_RULES
 from mlx_specs.support import refusals
 
 Rule = Callable[[Draught], Iterator[Diagnostic]]
@@ -133,6 +134,7 @@ def lists_name_each_thing_once(draught: Draught) -> Iterator[Diagnostic]:
         yield from _repeated(node, ("spec", "success"), [criterion.metric for criterion in model.spec.success])
     for node, inference in _of(draught, Inference):
         yield from _repeated(node, ("spec", "batch", "columns"), inference.spec.batch.columns if inference.spec.batch else [])
+        yield from _repeated(node, ("spec", "stream", "columns"), inference.spec.stream.columns if inference.spec.stream else [])
 
 
 def _repeated(node: Node, path: Path, names: Sequence[str]) -> Iterator[Diagnostic]:
@@ -320,6 +322,7 @@ RULES: tuple[Rule, ...] = (
     *IMAGE_RULES,
     *MONITOR_RULES,
     *STORAGE_RULES,
+    *STREAM_RULES,
     the_target_can_do_it,
     literal_secrets,
     columns_hold,

@@ -45,6 +45,8 @@ def _accounts(made: AnyObject, *, follows: bool) -> Iterator[str]:
             yield SERVE
         case Inference() if made.spec.mode == "batch":
             yield SPARK if on_spark else RUN
+        case Inference():
+            yield SPARK
         case Notebook():
             yield of_notebook(made.metadata.name)
         case _:

@@ -40,7 +40,7 @@ class Row:
 ON_A_CLUSTER = "leave it out here; an override sets it in an environment with a cluster"
 TABLE: tuple[Row, ...] = (
     Row("local", "Notebook", "", "deferred", "notebooks do not start yet"),
-    Row("any", "Inference", "mode", "deferred", "streams do not run yet", values=("stream",)),
+    Row("local", "Inference", "mode", "deferred", "streams do not run on this machine yet", values=("stream",)),
     Row("local", "Environment", "state.passphrase.kubernetes", "refused", "there is no Kubernetes to read a secret from", "use {env: NAME} or {file: PATH}"),
     Row("local", "Dataset", "schedule", "refused", "nothing runs by a schedule on this machine yet", "run mlx apply when the data changes"),
     Row("local", "Dataset", "compute", "refused", "all preparation shares this machine", ON_A_CLUSTER),
@@ -107,6 +107,8 @@ TABLE: tuple[Row, ...] = (
     Row("kubernetes", "FeatureStore", "offlineStore.type", "refused", "features are joined with DuckDB yet", "use duckdb", values=("spark",)),
     Row("kubernetes", "Pipeline", "steps.*.compute.nodes", "refused", "a step runs in one pod", "the model's compute.nodes spreads training", allowed=(1,)),
     Row("kubernetes", "Notebook", "compute.nodes", "refused", "a notebook runs in one pod", "leave it out here", allowed=(1,)),
+    Row("kubernetes", "Inference", "stream.kafka.env", "refused", "no variable of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),
+    Row("kubernetes", "Inference", "stream.kafka.file", "refused", "no file of this machine reaches a pod", "use {kubernetes: {name: SECRET, key: KEY}}"),
     Row("kubernetes", "Inference", "realtime.port", "refused", "an endpoint has an address of its own there", "leave it out here"),
     Row("kubernetes", "Inference", "scaling.min", "refused", "an endpoint without replicas would not answer", "use 1 or more", values=(0,)),
     Row(

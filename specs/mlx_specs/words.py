@@ -14,7 +14,7 @@ from mlx_specs.dataset import STEP_KEYS
 from mlx_specs.diagnostics import Diagnostic, did_you_mean, listing, nearest
 from mlx_specs.documents import Document, Path
 from mlx_specs.environment import IMAGE_DIGEST_PATTERN, REGISTRY_PATTERN, STORAGE_PATTERN, URL_PATTERN
-from mlx_specs.inference import MODEL_REF_PATTERN
+from mlx_specs.inference import MODEL_REF_PATTERN, STREAM_URL_PATTERN
 from mlx_specs.release import DIGEST_PATTERN
 from mlx_specs.secrets import MASK, find_secret
 from mlx_specs.shapes import Spot, follow
@@ -46,6 +46,7 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     DURATION_PATTERN: ("a duration such as 30s, 5m, 6h, 1d or 2w", ""),
     QUANTITY.pattern: ("a quantity such as 4Gi, 512Mi or 2", ""),
     MODEL_REF_PATTERN: ("a model and an alias such as delay@champion", ""),
+    STREAM_URL_PATTERN: ("a topic as kafka://BROKER:PORT/TOPIC, or a folder as s3://, gs://, azblob:// or file://", ""),
     STORAGE_PATTERN: ("object storage as s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azblob://CONTAINER/PREFIX?storage_account=NAME", ""),
     URL_PATTERN: ("a URL such as http://mlflow.mlflow:5000", ""),
     REGISTRY_PATTERN: ("a registry and a folder without a scheme, such as registry.example.com/team", ""),

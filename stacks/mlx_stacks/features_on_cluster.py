@@ -1,4 +1,4 @@
-"""Feature stores on a cluster: what their Jobs register and materialise, how endpoints complete requests from what they left, and what batches join.
+"""Feature stores on a cluster: what their Jobs register and materialise, how endpoints and streams complete rows from what they left, and what batches join.
 
 Enters: an opened workspace and the digests of its datasets' definitions. Leaves: frozen values that manifests are made of. Reads only.
 """
@@ -16,7 +16,7 @@ from mlx_specs.feature_services import Service, services_of
 from mlx_specs.feature_store import FeatureStore
 from mlx_specs.graph import Graph
 from mlx_specs.inference import Inference
-from mlx_specs.model import Model
+from mlx_specs.moments import event_time_of_rows
 from mlx_specs.resources import FeatureDefinitions, FeatureLookup
 from mlx_stacks.releases import released_code
 from mlx_stacks.submitted import feature_join, prepared_data
@@ -30,24 +30,24 @@ def registered_stores(workspace: Workspace, datasets: Mapping[str, str]) -> Mapp
 
 
 def looked_up(workspace: Workspace) -> Mapping[str, LookedUp]:
-    """By the name of the endpoint, of those that complete requests; raises ``PipelineError`` where a function is not there.
+    """By the name of the endpoint or stream, of those that complete rows; raises ``PipelineError`` where a function is not there.
 
-    A pinned environment may have no such service before its first release: then the endpoint waits for its model, too.
+    A pinned environment may have no such service before its first release: then they wait for their model, too.
     """
-    return {each.metadata.name: _looked_up(each, service, workspace) for each, service in _with_services("realtime", workspace.graph)}
+    return {each.metadata.name: _looked_up(each, service, workspace) for each, service in _with_services(("realtime", "stream"), workspace.graph)}
 
 
 def joined(workspace: Workspace, datasets: Mapping[str, str]) -> Mapping[str, Joined]:
     """By the name of the batch, of those that read features; raises ``PipelineError`` where a function is not there."""
-    return {each.metadata.name: _joined(service, datasets, workspace) for each, service in _with_services("batch", workspace.graph)}
+    return {each.metadata.name: _joined(service, datasets, workspace) for each, service in _with_services(("batch",), workspace.graph)}
 
 
-def _with_services(mode: str, graph: Graph) -> Iterator[tuple[Inference, Service]]:
+def _with_services(modes: Sequence[str], graph: Graph) -> Iterator[tuple[Inference, Service]]:
     services = services_of(graph)
     for node in graph.of_kind("Inference"):
         assert isinstance(node.object, Inference)
         service = services.get(node.object.spec.features or "")
-        if node.object.spec.mode == mode and service is not None:
+        if node.object.spec.mode in modes and service is not None:
             yield node.object, service
 
 
@@ -64,7 +64,7 @@ def _registered(store: FeatureStore, datasets: Mapping[str, str], workspace: Wor
     return Registered(definitions, sources, packed_functions(functions, workspace.root, folder), functions_digest(functions, workspace.root, folder))
 
 
-def _looked_up(endpoint: Inference, service: Service, workspace: Workspace) -> LookedUp:
+def _looked_up(inference: Inference, service: Service, workspace: Workspace) -> LookedUp:
     store, name = service.store, service.store.metadata.name
     definitions = part_of(_definitions(store, workspace.graph), service.name)
     functions, folder = _functions(definitions), code_folder(store, workspace)
@@ -73,7 +73,7 @@ def _looked_up(endpoint: Inference, service: Service, workspace: Workspace) -> L
         path="",
         project=project(name),
         definitions=definitions,
-        event_time=_event_time_of_rows(endpoint, workspace.graph),
+        event_time=event_time_of_rows(inference, workspace.graph),
         code_digest=functions_digest(functions, workspace.root, folder),
     )
     code = packed_functions(functions, workspace.root, folder)
@@ -84,13 +84,6 @@ def code_folder(store: FeatureStore, workspace: Workspace) -> str:
     """Where its on-demand functions are: those of a released store are the release's."""
     lock = workspace.released.lock if workspace.released is not None else None
     return FOLDER if lock is None else released_code(workspace.layout.home, lock.release, store.metadata.name)
-
-
-def _event_time_of_rows(endpoint: Inference, graph: Graph) -> str:
-    """The column of the model's rows that says which moment a row is about; none where the model is declared elsewhere."""
-    model = graph.get(f"Model/{endpoint.spec.model.partition('@')[0]}")
-    data = graph.get(f"Dataset/{model.object.spec.data}") if model is not None and isinstance(model.object, Model) else None
-    return data.object.spec.event_time or "" if data is not None and isinstance(data.object, Dataset) else ""
 
 
 def _definitions(store: FeatureStore, graph: Graph) -> FeatureDefinitions:

@@ -20,6 +20,7 @@ from mlx_components.kubernetes.namespace import environment_objects, namespace
 from mlx_components.kubernetes.notebook import notebook_objects
 from mlx_components.kubernetes.pipeline import pipeline_object, version_object, with_compute
 from mlx_components.kubernetes.place import Manifest, Place, Reach
+from mlx_components.kubernetes.stream import stream_objects
 from mlx_components.on_cluster import OnClusterComponent, TrainedOnClusterComponent
 from mlx_components.release import ReleaseComponent
 from mlx_engine.embedded.executable import find_executable
@@ -38,6 +39,7 @@ from mlx_specs.feature_store import FeatureStore
 from mlx_specs.graph import Graph, Node
 from mlx_specs.inference import Inference
 from mlx_specs.model import Model
+from mlx_specs.moments import event_time_of_rows
 from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
@@ -198,7 +200,7 @@ def objects_of(node: Node, graph: Graph, place: Place, found: Found) -> Sequence
                 return (train_job(model, place, found.runs[name], found.code[name]),)
             return (_version(model, graph, place, found),) if model.spec.compute is not None else ()
         case Inference() as inference:
-            return _inference(inference, place, found, watched=graph.is_watched(node.id))
+            return _inference(inference, graph, place, found, watched=graph.is_watched(node.id))
         case Notebook() as notebook:
             return notebook_objects(notebook, place)
         case Monitor() as monitor:
@@ -218,13 +220,18 @@ def _version(model: Model, graph: Graph, place: Place, found: Found) -> Manifest
     return version_object(model, with_compute(pipeline, compiled_pipeline, model.spec.compute), place, compiled_pipeline)
 
 
-def _inference(inference: Inference, place: Place, found: Found, *, watched: bool) -> Sequence[Manifest]:
-    version = found.champions[inference.spec.model.partition("@")[0]]
-    if inference.spec.mode == "realtime":
-        return endpoint_objects(inference, place, version, found.features.get(inference.metadata.name), watched=watched)
-    assert inference.spec.batch is not None, "streams are deferred"
-    input_digest = found.datasets[inference.spec.batch.input]
-    return batch_objects(inference, inference.spec.batch, place, version, input_digest, found.joins.get(inference.metadata.name))
+def _inference(inference: Inference, graph: Graph, place: Place, found: Found, *, watched: bool) -> Sequence[Manifest]:
+    spec, name = inference.spec, inference.metadata.name
+    version, features = found.champions[spec.model.partition("@")[0]], found.features.get(name)
+    match spec.mode:
+        case "realtime":
+            return endpoint_objects(inference, place, version, features, watched=watched)
+        case "batch":
+            assert spec.batch is not None
+            return batch_objects(inference, spec.batch, place, version, found.datasets[spec.batch.input], found.joins.get(name))
+        case "stream":
+            assert spec.stream is not None
+            return stream_objects(inference, spec.stream, place, version, event_time_of_rows(inference, graph), features)
 
 
 def _monitor(monitor: Monitor, graph: Graph, place: Place, found: Found) -> Sequence[Manifest]:

@@ -28,6 +28,7 @@ class Cluster:
     bucket: Bucket
     folder: Path
     packed: Packaged
+    number: str = "4"
 
     @property
     def storage(self) -> Storage:
@@ -36,7 +37,7 @@ class Cluster:
     @property
     def version(self) -> Version:
         fingerprint = self.packed.folder.name
-        return Version(fingerprint=fingerprint, version="4", artifact=f"{self.bucket.url}/{self.artifact}", artifact_digest=self.packed.digest)
+        return Version(fingerprint=fingerprint, version=self.number, artifact=f"{self.bucket.url}/{self.artifact}", artifact_digest=self.packed.digest)
 
     @property
     def artifact(self) -> str:
@@ -68,9 +69,9 @@ class Cluster:
         return self.bucket.data / latest["path"]
 
 
-def laid(bucket: Bucket, folder: Path, packed: Packaged) -> Cluster:
+def laid(bucket: Bucket, folder: Path, packed: Packaged, number: str = "4") -> Cluster:
     """With the artifact in the storage; the bucket's variables are in this process's environment."""
-    made = Cluster(bucket, folder, packed)
+    made = Cluster(bucket, folder, packed, number)
     for file in packed.folder.iterdir():
         made.storage.store.send(file, f"{made.storage.prefix}{made.artifact}/{file.name}")
     return made

@@ -36,7 +36,7 @@ def test_deferred_kinds_and_modes_say_why_and_the_others_run(tmp_path: Path) -> 
         "Dataset/flights": None,
         "Pipeline/tabular": None,
         "Model/delay": None,
-        "Inference/live": "streams do not run yet",
+        "Inference/live": "streams do not run on this machine yet",
         "Notebook/lab": "notebooks do not start yet",
     }
 

@@ -216,5 +216,5 @@ def test_what_was_applied_and_is_gone_is_missing() -> None:
 
 
 def test_what_does_not_run_yet_is_declared_with_the_reason() -> None:
-    known = facts(declared={"Inference/delay-api": "streams do not run yet"})
-    assert said(Inference, "Inference/delay-api", known, mode="stream") == ("Declared", "streams do not run yet")
+    known = facts(declared={"Inference/delay-api": "streams do not run on this machine yet"})
+    assert said(Inference, "Inference/delay-api", known, mode="stream") == ("Declared", "streams do not run on this machine yet")

@@ -16,7 +16,7 @@ SHOWN = 20
 """Rows that a person is shown; -o json prints all."""
 INSTEAD = {
     "batch": "mlx run {name} scores its dataset; mlx status says where the predictions are",
-    "stream": "streams do not run yet; an Inference with `mode: realtime` answers requests",
+    "stream": "it answers nobody: what it follows and where its predictions go stands in its `stream`; `mode: realtime` answers requests",
 }
 """What to do with an Inference that answers no requests, by mode."""
 HELPS = {

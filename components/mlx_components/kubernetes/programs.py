@@ -1,4 +1,4 @@
-"""A program of ours as a Job, by a schedule as a CronJob, or on several nodes as a Spark application.
+"""A program of ours as a Job, by a schedule as a CronJob, on several nodes or without end as a Spark application.
 
 What it works on stands beside it in a ConfigMap. Both are named by the digest of what they say: a Job cannot be changed, and what
 has run for one definition never runs again for it.
@@ -33,6 +33,7 @@ from mlx_specs.resources import digest
 CONTAINER = "mlx"
 OBJECT_FOLDER, OBJECT_FILE = "/mlx", "object.json"
 TRIES = 3
+RETRY_SECONDS = 60
 SPARK_VERSION = "4.0.0"
 MEBIBYTE = 2**20
 LEAST_HEAP, LEAST_BESIDE = 512, 384
@@ -68,11 +69,19 @@ def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
     marked = f"{program.name}-{_digest(program, place)}"
     spread = _is_spread(program)
     configuration = _configuration(program, place, marked)
-    once = _spark(program, place, marked) if spread else _job(program, place, marked)
+    once = _spark(program, place, marked, marked) if spread else _job(program, place, marked)
     if program.schedule is None:
         return (configuration, once)
     scheduled = _scheduled_spark(program, place, marked) if spread else _cron_job(program, place, marked)
     return (configuration, once, scheduled) if program.once else (configuration, scheduled)
+
+
+def running_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
+    """A Spark application without end. Its name has no digest: with other content the operator ends it before it begins anew, as one checkpoint wants."""
+    marked = f"{program.name}-{digest([program.verb, dict(program.content)])[:DIGITS]}"
+    made = _spark(program, place, program.name, marked)
+    again = {"type": "Always", "onFailureRetryInterval": RETRY_SECONDS, "onSubmissionFailureRetryInterval": RETRY_SECONDS}
+    return (_configuration(program, place, marked), {**made, "spec": {**made["spec"], "restartPolicy": again}})
 
 
 def _digest(program: Program, place: Place) -> str:
@@ -130,9 +139,9 @@ def _cron_job(program: Program, place: Place, configuration: str) -> Manifest:
     return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": place.submitted(program.obj, program.name, program.compute), "spec": spec}
 
 
-def _spark(program: Program, place: Place, name: str) -> Manifest:
+def _spark(program: Program, place: Place, name: str, configuration: str) -> Manifest:
     metadata = place.submitted(program.obj, name, program.compute)
-    return {"apiVersion": SPARK_API, "kind": "SparkApplication", "metadata": metadata, "spec": _application(program, place, name)}
+    return {"apiVersion": SPARK_API, "kind": "SparkApplication", "metadata": metadata, "spec": _application(program, place, configuration)}
 
 
 def _scheduled_spark(program: Program, place: Place, configuration: str) -> Manifest:
@@ -168,7 +177,7 @@ def _application(program: Program, place: Place, configuration: str) -> dict[str
         "arguments": [program.verb, f"{OBJECT_FOLDER}/{OBJECT_FILE}"],
         "driver": {**role, "serviceAccount": SPARK, "template": {"spec": driver}},
         "executor": {**role, "instances": compute.nodes or 1, "template": {"spec": executor}},
-        "restartPolicy": {"type": "OnFailure", "onFailureRetries": TRIES, "onFailureRetryInterval": 60, "onSubmissionFailureRetries": TRIES},
+        "restartPolicy": {"type": "OnFailure", "onFailureRetries": TRIES, "onFailureRetryInterval": RETRY_SECONDS, "onSubmissionFailureRetries": TRIES},
     }
 
 

@@ -16,9 +16,10 @@ from mlx_runtime.cluster.monitor import monitor
 from mlx_runtime.cluster.prepare import prepare
 from mlx_runtime.cluster.run import KILLED, Run, exit_status, say, variable
 from mlx_runtime.cluster.score import score
+from mlx_runtime.cluster.stream import stream
 
 Verb = Callable[[str, Run], None]
-VERBS: dict[str, Verb] = {"materialize": materialize, "monitor": monitor, "prepare": prepare, "score": score}
+VERBS: dict[str, Verb] = {"materialize": materialize, "monitor": monitor, "prepare": prepare, "score": score, "stream": stream}
 
 
 def main() -> int:

@@ -92,9 +92,9 @@ class Storage:
         return found
 
     def keys(self, folder: str) -> list[str]:
-        """Of the objects in it and below it, in order; none where there is no such folder."""
+        """Of the objects in it and below it, in order; none where there is no such folder. '' is the whole storage."""
         with self._reaching(folder, "listed"):
-            return [key.removeprefix(self.prefix) for key in self.store.keys(f"{self.prefix}{folder}/")]
+            return [key.removeprefix(self.prefix) for key in self.store.keys(f"{self.prefix}{folder}/" if folder else self.prefix)]
 
     def send(self, path: Path, key: str) -> None:
         """A file's bytes, whatever stands there."""

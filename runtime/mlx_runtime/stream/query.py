@@ -1,0 +1,202 @@
+"""The query: from a source through the executors' scorer to the driver, which writes each micro-batch."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException, StreamingQueryException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.streaming.query import StreamingQuery
+
+from mlx_features.errors import FeatureError
+from mlx_runtime.artifact import verify
+from mlx_runtime.cluster.artifacts import fetch_version
+from mlx_runtime.cluster.storage import Storage, open_storage
+from mlx_runtime.scorer import BLOCK, load
+from mlx_runtime.server.remote_features import open_told
+from mlx_runtime.stream import StreamError
+from mlx_runtime.stream.checkpoint import Checkpoint
+from mlx_runtime.stream.folder import FORMAT, FolderSource
+from mlx_runtime.stream.kafka import PROPERTIES, is_topic, read_properties, sink_options, source_options
+from mlx_runtime.stream.scored_rows import KEY, ORIGIN, REASON, TEXT, RowScorer, latest, reasons, scored_schema
+from mlx_runtime.stream.sinks import Parts, Sink, Topic, split
+from mlx_specs import layout
+from mlx_specs.followed import FollowedStream
+
+REPORT_SECONDS = 10
+FAR_BEHIND = 12
+"""Reports in a row with ever more rows behind, after which that is said."""
+
+Report = Callable[[str], None]
+
+
+def follow(told: FollowedStream, report: Report) -> None:
+    """Until it is told to end; raises ``StreamError`` and ``StorageError``."""
+    home = open_storage(told.storage).below(told.place)
+    # Left where it is: Spark writes there until its process ends, and the pod's scratch is gone with the pod.
+    checkpoint = Checkpoint(Path(tempfile.mkdtemp(prefix="mlx-stream-")), home.below("checkpoint"))
+    begun = checkpoint.restore()
+    report(f"following {told.source}, " + (f"from micro-batch {begun} on" if begun is not None else f"from its {told.start} rows on"))
+    try:
+        _run(_Query(told, _session(told), home, checkpoint, report).start(), checkpoint, report)
+    except (PySparkException, Py4JError) as error:
+        raise _explained(error, told) from error
+
+
+@dataclass
+class _Query:
+    """One query of one driver."""
+
+    told: FollowedStream
+    spark: SparkSession
+    home: Storage
+    checkpoint: Checkpoint
+    report: Report
+
+    def start(self) -> StreamingQuery:
+        """Spark calls ``_write`` for each micro-batch, in a thread of its own."""
+        self.schema = from_arrow_schema(scored_schema(verify(_fetched(self.told), self.told.version.artifact_digest), self.told))
+        self.rejected = Parts(self.home.below("rejected"))
+        self.sink = self._sink()
+        writing = self._source().writeStream.foreachBatch(self._write).option("checkpointLocation", self.checkpoint.folder.as_uri())
+        return writing.trigger(processingTime=f"{self.told.interval} seconds").start()
+
+    def _source(self) -> DataFrame:
+        reading = self.spark.readStream
+        if not is_topic(self.told.source):
+            self.spark.dataSource.register(FolderSource)
+            return reading.format(FORMAT).option("folder", self.told.source).option("seen", layout.stored(self.told.storage, self.told.place, "files")).load()
+        rows = reading.format("kafka").options(**source_options(self.told.source, self.told.start, _properties())).load()
+        return rows.selectExpr(
+            f"concat_ws('/', topic, partition, offset) AS {ORIGIN}", f"key AS {KEY}", f"CAST(value AS STRING) AS {TEXT}", f"CAST(NULL AS STRING) AS {REASON}"
+        )
+
+    def _sink(self) -> Sink:
+        if is_topic(self.told.sink):
+            return Topic(self.spark, sink_options(self.told.sink, _properties()))
+        return Parts(open_storage(self.told.sink) if self.told.sink else self.home.below("predictions"))
+
+    def _write(self, rows: DataFrame, batch: int) -> None:
+        if batch <= self.checkpoint.done:
+            return  # by the driver before this one, which ended before Spark had said so
+        self.checkpoint.keep(batch)
+        before = self.checkpoint.latest
+        oldest = before - timedelta(seconds=self.told.watermark) if before is not None and self.told.watermark is not None else None
+        made = rows.mapInArrow(partial(score_batches, self.told.model_dump_json(by_alias=True), oldest), self.schema).toArrow()
+        scored, rejected = split(made, self.told.version)
+        self.sink.put(batch, scored)
+        self.rejected.put(batch, rejected)
+        self.checkpoint.finish(batch, latest(made, before))
+        aside = f", {rejected.num_rows:,} put aside: {reasons(rejected)}" if rejected.num_rows else ""
+        self.report(f"micro-batch {batch}: {scored.num_rows:,} rows scored by version {self.told.version.version}{aside}")
+
+
+def score_batches(told: str, oldest: datetime | None, batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    """What an executor does with its share of a micro-batch; its process keeps the model."""
+    scorer = _row_scorer(told)
+    for batch in batches:
+        yield scorer.score(batch, oldest)
+
+
+@lru_cache(maxsize=1)
+def _row_scorer(told: str) -> RowScorer:
+    stream = FollowedStream.model_validate_json(told)
+    scorer = load(_fetched(stream), stream.version.artifact_digest, int(os.environ.get("MLX_THREADS", "1")))
+    if stream.features is None:
+        return RowScorer(stream, scorer)
+    workspace = Path(tempfile.mkdtemp(prefix="mlx-code-"))
+    try:
+        return RowScorer(stream, scorer, open_told(stream.features, os.environ, workspace))
+    except FeatureError as error:
+        raise StreamError(f"features cannot be looked up: {error}", hint=error.hint) from error
+
+
+def _fetched(told: FollowedStream) -> Path:
+    """The artifact on this machine: fetched once, however many processes want it."""
+    folder = Path(tempfile.gettempdir(), f"mlx-artifact-{told.version.artifact_digest}")
+    if not folder.is_dir():
+        fresh = Path(tempfile.mkdtemp(prefix="mlx-artifact.", dir=folder.parent))
+        fetch_version(told.version, fresh)
+        try:
+            fresh.rename(folder)
+        except OSError:  # another process was first
+            shutil.rmtree(fresh)
+    return folder
+
+
+def _session(told: FollowedStream) -> SparkSession:
+    building = SparkSession.builder.appName(f"mlx-{told.name}")
+    settings: dict[str, Any] = {
+        "spark.sql.execution.arrow.maxRecordsPerBatch": BLOCK,
+        "spark.sql.session.timeZone": "UTC",
+        "spark.ui.showConsoleProgress": False,
+    }
+    for name, value in settings.items():
+        building = building.config(name, value)
+    spark = building.getOrCreate()
+    spark.sparkContext.setLogLevel("WARN")
+    return spark
+
+
+def _run(query: StreamingQuery, checkpoint: Checkpoint, report: Report) -> None:
+    behind = list[int]()
+    while not query.awaitTermination(REPORT_SECONDS if checkpoint.kept else 1):
+        checkpoint.keep_start()
+        behind = _watched(query, behind, report)
+
+
+def _watched(query: StreamingQuery, behind: list[int], report: Report) -> list[int]:
+    """Says so where the rows that wait become ever more; nothing is known of a folder, whose files all wait on its list."""
+    progress = query.lastProgress
+    said = progress["sources"][0].get("metrics") or {} if progress else {}
+    waiting = int(float(said.get("maxOffsetsBehindLatest") or 0))
+    behind = [*behind, waiting] if behind and waiting > behind[-1] else [waiting]
+    if len(behind) > FAR_BEHIND:
+        report(f"{waiting:,} rows of a partition wait, and they become more: raise compute.cpu or compute.nodes of the Inference")
+        return [waiting]
+    return behind
+
+
+def _properties() -> dict[str, str]:
+    return read_properties(os.environ.get(PROPERTIES, ""))
+
+
+def _explained(error: Exception, told: FollowedStream) -> StreamError:
+    """Spark's errors are pages long: what of them says why."""
+    text = str(error)
+    for sign, reason, hint in SIGNS:
+        if sign in text:
+            return StreamError(reason.format(source=told.source, sink=told.sink), hint=hint)
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "File ", "Traceback", "..."))]
+    cause = next((line for line in reversed(lines) if "Error" in line or "Exception" in line), lines[-1] if lines else type(error).__name__)
+    what = "the query ended" if isinstance(error, StreamingQueryException) else "the query did not start"
+    return StreamError(f"{what}: {cause}", hint="mlx logs has what Spark says")
+
+
+SIGNS = (
+    (
+        "UnknownTopicOrPartition",
+        "{source} or {sink} does not exist: the broker knows no such topic",
+        "create it, or correct stream.source and stream.sink of the Inference",
+    ),
+    (
+        "OffsetOutOfRange",
+        "rows of {source} were deleted before they were scored",
+        "raise the topic's retention; to go on with the rows there are, name its start otherwise (stream.start)",
+    ),
+    (
+        "TimeoutException",
+        "no broker of {source} answers",
+        "is it reached from the pods? where it wants TLS or a password, stream.kafka has the client's properties",
+    ),
+    ("Failed to find data source: kafka", "Spark has no connector for Kafka", "build mlx-spark as runtime/images says: it holds the connector's jars"),
+)

@@ -1,0 +1,35 @@
+"""What the program that follows a stream is told."""
+
+from typing import Literal
+
+from mlx_specs.remote_lookup import RemoteLookup
+from mlx_specs.resources import Version, Wire, digest
+
+
+class FollowedStream(Wire):
+    """/mlx/object.json of a stream's Spark application."""
+
+    name: str
+    model: str
+    """NAME@ALIAS"""
+    version: Version
+    """Its artifact is a URL."""
+    source: str
+    """A topic or a folder, as a spec names it."""
+    sink: str = ""
+    """The same; '' is a folder of the storage."""
+    columns: list[str]
+    start: Literal["earliest", "latest"] = "earliest"
+    event_time: str = ""
+    """The column of a row's moment; '' where rows have none."""
+    watermark: int | None = None
+    """Seconds that a row may lie behind the latest one."""
+    interval: int
+    """Seconds from one look at the source to the next."""
+    features: RemoteLookup | None = None
+    storage: str
+
+    @property
+    def place(self) -> str:
+        """The folder of the storage that has its checkpoint and what was put aside: another source or sink is another stream."""
+        return f"predictions/{self.name}/{digest({'source': self.source, 'sink': self.sink, 'start': self.start})}"

@@ -1,0 +1,129 @@
+"""A stream's driver as a process of this machine: the rendered application's arguments and environment, under Spark's local master."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet as parquet
+from made_cluster import DIGEST, NO_SECRETS, PACKAGES, ROOT, Secrets, container_of, of_kind, place
+from made_scored import Cluster
+
+from mlx_components.kubernetes.inference import LookedUp
+from mlx_components.kubernetes.place import Manifest
+from mlx_components.kubernetes.programs import OBJECT_FILE, OBJECT_FOLDER
+from mlx_components.kubernetes.stream import stream_objects
+from mlx_specs.base import Metadata
+from mlx_specs.followed import FollowedStream
+from mlx_specs.inference import Inference, InferenceSpec, Stream
+
+WITHIN = 120.0
+"""Seconds in which a driver does what it is waited for."""
+
+
+def stream_manifests(cluster: Cluster, settings: Mapping[str, Any], *, event_time: str = "booked", features: LookedUp | None = None) -> Sequence[Manifest]:
+    """Of an Inference with these settings, and the storage of the cluster."""
+    stream = Stream.model_validate({"interval": "1s", **settings})
+    inference = Inference(metadata=Metadata(name="live"), spec=InferenceSpec(mode="stream", model="delay@champion", stream=stream))
+    here = place(cluster.bucket.url)
+    images = here.target.images.model_copy(update={"spark": DIGEST})
+    with_spark = replace(here, target=here.target.model_copy(update={"images": images}))
+    return stream_objects(inference, stream, with_spark, cluster.version, event_time, features)
+
+
+@dataclass
+class Driver:
+    """A running driver; its scratch is gone with its pod."""
+
+    manifests: Sequence[Manifest]
+    variables: Mapping[str, str]
+    jars: Sequence[Path] = ()
+    secrets: Secrets = field(default_factory=lambda: NO_SECRETS)
+    process: subprocess.Popen[str] = field(init=False)
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        pod = Path(tempfile.mkdtemp(prefix="pod-", dir=self.variables["PODS"]))
+        (pod / OBJECT_FILE).write_text(of_kind(self.manifests, "ConfigMap")["data"][OBJECT_FILE])
+        application = of_kind(self.manifests, "SparkApplication")["spec"]
+        (templated,) = application["driver"]["template"]["spec"]["containers"]
+        arguments = [argument.replace(OBJECT_FOLDER, str(pod), 1) for argument in application["arguments"]]
+        jars = f"--jars {','.join(map(str, self.jars))} " if self.jars else ""
+        environment = {
+            **container_of({"command": [], "env": templated["env"]}, self.secrets).env,
+            **self.variables,
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": PACKAGES,
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_SUBMIT_ARGS": f"--master local[2] --conf spark.ui.enabled=false --conf spark.driver.bindAddress=127.0.0.1 {jars}pyspark-shell",
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "HOME": str(pod),
+            "TMPDIR": str(pod),
+        }
+        self.log = pod / "log"
+        with self.log.open("w") as log:
+            command = [sys.executable, str(ROOT / "runtime" / "images" / "spark.py"), *arguments]
+            self.process = subprocess.Popen(command, cwd=pod, env=environment, stdout=log, stderr=log, text=True, start_new_session=True)
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Waits; a driver that has ended does nothing any more."""
+        deadline = time.monotonic() + WITHIN
+        while not done():
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def end(self, sent: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status; Spark's own processes end with it."""
+        if sent is signal.SIGKILL:
+            os.killpg(self.process.pid, sent)
+        else:
+            self.process.send_signal(sent)
+        return self.process.wait(WITHIN)
+
+    @property
+    def said(self) -> list[str]:
+        """The lines that are ours, not Spark's."""
+        return [line for line in self.log.read_text().splitlines() if line.startswith(("following", "micro-batch", "error:", "hint:"))]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What a stream has left in its storage."""
+
+    cluster: Cluster
+    manifests: Sequence[Manifest]
+
+    @property
+    def folder(self) -> Path:
+        told = FollowedStream.model_validate_json(of_kind(self.manifests, "ConfigMap")["data"][OBJECT_FILE])
+        return self.cluster.bucket.data / told.place
+
+    def rows(self, part: str = "predictions") -> pyarrow.Table:
+        """Of all parts, in the order of where they came from."""
+        files = sorted((self.folder / part).glob("part-*.parquet"))
+        return pyarrow.concat_tables([parquet.read_table(file) for file in files]).sort_by("_source") if files else pyarrow.table({"_source": []})
+
+    def checkpoint(self) -> tuple[int, int]:
+        """The numbers of the micro-batches that a driver began last and has done last; -1 where there was none."""
+        kept = self.folder / "checkpoint" / "checkpoint.json"
+        said = json.loads(kept.read_bytes()) if kept.is_file() else {"batch": -1, "done": -1}
+        return said["batch"], said["done"]
+
+    def count(self, part: str = "predictions") -> int:
+        return self.rows(part).num_rows
+
+
+def add_lines(folder: Path, name: str, rows: Sequence[Any]) -> None:
+    """A file of JSON lines, which appears whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    hidden = folder / f".{name}"
+    hidden.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
+    hidden.rename(folder / name)

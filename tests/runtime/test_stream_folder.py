@@ -1,0 +1,158 @@
+"""`stream` over a folder: the rendered driver as a process under Spark's local master, against a real S3 server."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet as parquet
+import pytest
+from made_flights import Packaged, as_rows
+from made_scored import Cluster, laid, numbered
+from made_storage import Buckets
+from made_stream import WITHIN, Driver, Followed, add_lines, stream_manifests
+
+from mlx_runtime.scorer import load
+
+Models = Callable[[str], Packaged]
+Start = Callable[..., tuple[Driver, Followed]]
+ENDED = 128 + signal.SIGTERM
+
+
+@pytest.fixture
+def cluster(buckets: Buckets, models: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
+    bucket = buckets("s3")
+    for name, value in bucket.variables.items():
+        monkeypatch.setenv(name, value)
+    return laid(bucket, tmp_path, models("forest"))
+
+
+@pytest.fixture
+def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
+    started = list[Driver]()
+
+    def starting(of: Cluster = cluster, **settings: Any) -> tuple[Driver, Followed]:
+        manifests = stream_manifests(of, {"source": f"{cluster.bucket.url}/in", **settings})
+        started.append(Driver(manifests, {**cluster.bucket.variables, "PODS": str(tmp_path)}))
+        return started[-1], Followed(of, manifests)
+
+    yield starting
+    for driver in started:
+        if driver.process.poll() is None:
+            driver.end(signal.SIGKILL)
+
+
+def as_lines(table: pyarrow.Table) -> list[dict[str, Any]]:
+    columns = as_rows(table)
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def of_version(cluster: Cluster, rows: pyarrow.Table) -> list[dict[str, Any]]:
+    """What the version that is served says of rows, in their order."""
+    says = {"model_version": cluster.version.version, "model_fingerprint": cluster.version.fingerprint}
+    return [{**row, **says} for row in load(cluster.packed.folder, cluster.packed.digest).score_table(rows.drop(["flight"])).to_pylist()]
+
+
+def test_files_are_scored_once_as_they_come_and_rows_that_cannot_be_are_put_aside(cluster: Cluster, start: Start) -> None:
+    folder, rows = cluster.bucket.data / "in", numbered(40)
+    add_lines(folder, "a.jsonl", as_lines(rows.slice(0, 20)))
+    parquet.write_table(rows.slice(20), folder / "b.parquet")
+    driver, followed = start(columns=["flight", "carrier", "booked"])
+    driver.until(lambda: followed.count() == 40)
+    add_lines(folder, "c.jsonl", ["{", {"distance": "far"}, "[]", {"carrier": "UA", "booked": "yesterday"}, {"hour": 7}, {"hour": 7.5}])
+    (folder / "d.csv").write_text("a,b\n")
+    (folder / "e.parquet").write_text("no Parquet")
+    (folder / "_done").write_text("")
+    driver.until(lambda: followed.count("rejected") == 7)
+    assert driver.end() == ENDED
+    carried = rows.select(["flight", "carrier", "booked"]).to_pylist()
+    sources = [f"{name}#{row}" for name in ("a.jsonl", "b.parquet") for row in range(20)]
+    expected = [
+        {"_source": source, **kept, "flight": str(kept["flight"]), **said}
+        for source, kept, said in zip(sources, carried, of_version(cluster, rows), strict=True)
+    ]
+    lone = rows.slice(0, 1).set_column(1, "hour", [[7]])
+    for at, name in ((0, "distance"), (2, "refundable"), (3, "booked"), (4, "carrier")):
+        lone = lone.set_column(at, name, pyarrow.nulls(1, lone.schema.field(name).type))
+    expected.append({"_source": "c.jsonl#4", "flight": None, "carrier": None, "booked": None, **of_version(cluster, lone)[0]})
+    assert followed.rows().to_pylist() == sorted(expected, key=lambda row: row["_source"])
+    assert followed.rows("rejected").to_pylist() == [
+        {"_source": "c.jsonl#0", "_row": "{", "_reason": "it is not JSON: unexpected end of data: line 1 column 2 (char 1)"},
+        {"_source": "c.jsonl#1", "_row": '{"distance": "far"}', "_reason": "tensor 'distance': 'far' is not a number or null"},
+        {"_source": "c.jsonl#2", "_row": "[]", "_reason": "it is not a JSON object"},
+        {
+            "_source": "c.jsonl#3",
+            "_row": '{"carrier": "UA", "booked": "yesterday"}',
+            "_reason": "tensor 'booked': 'yesterday' is not a time in ISO 8601 or null",
+        },
+        {"_source": "c.jsonl#5", "_row": '{"hour": 7.5}', "_reason": "tensor 'hour': 7.5 is not a whole number or null"},
+        {"_source": "d.csv", "_row": None, "_reason": "the file is none of rows: its name ends in none of .json, .jsonl, .ndjson, .parquet"},
+        {
+            "_source": "e.parquet",
+            "_row": None,
+            "_reason": "the file is not Parquet: Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file.",
+        },
+    ]
+    assert driver.said[:2] == [f"following {cluster.bucket.url}/in, from its earliest rows on", "micro-batch 0: 40 rows scored by version 4"]
+
+
+def test_whatever_dies_when_every_row_is_scored_exactly_once(cluster: Cluster, start: Start) -> None:
+    """A driver dies when it has begun a micro-batch, one when it has written the part, and one when the micro-batch is done."""
+    folder, rows = cluster.bucket.data / "in", numbered(40)
+    dies = [lambda followed: followed.checkpoint() == (0, -1), lambda followed: followed.count() == 20, lambda followed: followed.checkpoint() == (2, 2)]
+    for at, moment in enumerate(dies):
+        add_lines(folder, f"{at}.jsonl", as_lines(rows.slice(10 * at, 10)))
+        driver, followed = start(columns=["flight"])
+        driver.until(lambda followed=followed, moment=moment: moment(followed))
+        driver.end(signal.SIGKILL)
+    add_lines(folder, "3.jsonl", as_lines(rows.slice(30)))
+    driver, followed = start(columns=["flight"])
+    driver.until(lambda: followed.checkpoint() == (3, 3))
+    assert driver.end() == ENDED
+    found = followed.rows()
+    assert found["_source"].to_pylist() == [f"{at}.jsonl#{row}" for at in range(4) for row in range(10)]
+    assert found.drop(["_source", "flight"]).to_pylist() == of_version(cluster, rows)
+    assert driver.said == [f"following {cluster.bucket.url}/in, from micro-batch 2 on", "micro-batch 3: 10 rows scored by version 4"]
+
+
+def test_another_version_goes_on_where_the_last_one_stood(cluster: Cluster, start: Start, models: Models) -> None:
+    folder, rows = cluster.bucket.data / "in", numbered(20)
+    add_lines(folder, "a.jsonl", as_lines(rows.slice(0, 10)))
+    driver, followed = start(columns=["flight"])
+    driver.until(lambda: followed.checkpoint() == (0, 0))
+    assert driver.end() == ENDED
+    newer = laid(cluster.bucket, cluster.folder, models("shallow"), "5")
+    add_lines(folder, "b.jsonl", as_lines(rows.slice(10)))
+    driver, followed = start(newer, columns=["flight"])
+    driver.until(lambda: followed.count() == 20)
+    assert driver.end() == ENDED
+    assert followed.rows().drop(["_source", "flight"]).to_pylist() == [*of_version(cluster, rows.slice(0, 10)), *of_version(newer, rows.slice(10))]
+
+
+def test_rows_that_come_later_than_the_watermark_are_put_aside(cluster: Cluster, start: Start) -> None:
+    folder = cluster.bucket.data / "in"
+    add_lines(folder, "a.jsonl", [{"hour": 7, "booked": "2013-05-01T12:00:00"}, {"hour": 8, "booked": "2013-05-01T06:00:00Z"}])
+    driver, followed = start(columns=["booked"], watermark="1h")
+    driver.until(lambda: followed.checkpoint() == (0, 0))  # nothing is late in the first one: nothing was seen before it
+    driver.end(signal.SIGKILL)
+    driver, followed = start(columns=["booked"], watermark="1h")  # what was seen outlives the driver
+    add_lines(folder, "b.jsonl", [{"hour": 7, "booked": "2013-05-01T10:59:00Z"}, {"hour": 8, "booked": "2013-05-01T13:00:00+02:00"}, {"hour": 9}])
+    driver.until(lambda: followed.count() == 4 and followed.count("rejected") == 1)
+    assert driver.end() == ENDED
+    assert followed.rows()["_source"].to_pylist() == ["a.jsonl#0", "a.jsonl#1", "b.jsonl#1", "b.jsonl#2"]
+    (late,) = followed.rows("rejected").to_pylist()
+    assert late["_reason"] == "it is late: 2013-05-01T10:59:00+00:00 lies before 2013-05-01T11:00:00+00:00"
+
+
+def test_what_cannot_be_begun_says_why_in_a_line(cluster: Cluster, start: Start) -> None:
+    driver, _ = start(columns=["label"])
+    assert driver.process.wait(WITHIN) == 1
+    assert driver.said[1:] == [
+        "error: Inference/live: column 'label' has the name of a prediction",
+        "hint: take it out of stream.columns, or send it by another name",
+    ]
+    (cluster.bucket.data / cluster.artifact / "model.json").write_text("{}")
+    driver, _ = start()
+    assert driver.process.wait(WITHIN) == 1
+    assert driver.said[1].startswith("error: Inference/live: ") and "model.json" in driver.said[1]
