@@ -59,7 +59,7 @@ bench: .venv/.dev  ## every benchmark, as tables
 	@for table in benchmarks/*/*.py; do echo "# $$table"; $(BIN)/python $$table || exit 1; done
 
 lock: $(UV)  ## resolve requirements/*.txt again; pins stay unless pyproject.toml excludes them (rm a file to move them all)
-	$(COMPILE) --extra local --extra torch --group dev --output-file requirements/dev.txt
+	$(COMPILE) --extra local --extra torch --extra spark --group dev --output-file requirements/dev.txt
 	$(COMPILE) --extra local --constraint requirements/dev.txt --output-file requirements/local.txt
 
 clean:  ## remove .venv, .mlx and build; stop what runs first: mlx destroy

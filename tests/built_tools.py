@@ -52,6 +52,28 @@ def installed(tool: str, tell: Tell) -> Path:
     return _kept(tool, "npm", pins, "", install, tell)
 
 
+def resolved(tool: str, tell: Tell) -> Path:
+    """The folder of the jars that a pom wants, each as ``jars.sha256`` beside it has it. Raises ``NoTool``, also where nothing can run them."""
+    pom, table = pins = [TOOLS / tool / "pom.xml", TOOLS / tool / "jars.sha256"]
+    if shutil.which("java") is None:
+        raise NoTool(f"{tool} needs java on PATH")
+
+    def resolve(folder: Path) -> None:
+        _run(["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"], folder)
+        check_jars(folder, table.read_text())
+
+    return _kept(tool, "mvn", pins, "", resolve, tell)
+
+
+def check_jars(folder: Path, table: str) -> None:
+    """Raises where a folder's jars are not those of a table that sha256sum wrote: Maven itself believes the repository."""
+    pinned = {name: digest for digest, name in (line.split() for line in table.splitlines())}
+    there = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in folder.glob("*.jar")}
+    differing = sorted({name for name, _ in pinned.items() ^ there.items()})
+    if differing:
+        raise RuntimeError(f"not the jars that are pinned: {', '.join(differing)}")
+
+
 def free_port() -> int:
     """One that nobody listens on now."""
     with socket.socket() as found:

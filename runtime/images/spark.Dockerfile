@@ -1,6 +1,16 @@
 # mlx-spark: Spark applications. Context: the repository's root.
 FROM apache/spark:4.0.0-scala2.13-java21-ubuntu AS spark
 
+# Spark's own resolver brings its Kafka connector, before it starts a program: this one prints a version. What Spark has already is left.
+FROM spark AS connector
+COPY tools/spark-kafka/jars.sha256 /tmp/pinned/
+RUN /opt/spark/bin/spark-submit --conf spark.jars.ivy=/tmp/ivy --packages org.apache.spark:spark-sql-kafka-0-10_2.13:4.0.0 \
+      --class org.apache.hadoop.util.VersionInfo spark-internal \
+ && mkdir /tmp/jars \
+ && cd /tmp/jars \
+ && while read -r digest jar; do cp /tmp/ivy/cache/*/*/*/"$jar" .; done < /tmp/pinned/jars.sha256 \
+ && sha256sum --check --strict /tmp/pinned/jars.sha256
+
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
@@ -24,6 +34,7 @@ RUN apt-get update \
  && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin mlx
 COPY --from=spark /opt/java/openjdk /opt/java/openjdk
 COPY --from=spark /opt/spark /opt/spark
+COPY --from=connector /tmp/jars/ /opt/spark/jars/
 COPY --from=spark /opt/entrypoint.sh /opt/decom.sh /opt/
 COPY --from=build /opt/venv /opt/venv
 COPY runtime/images/spark.py /opt/mlx/spark.py

@@ -221,7 +221,9 @@ def test_logs_of_a_run_and_of_a_server_can_be_read(name: str, mlx, applied: Path
 def test_doctor_says_in_this_repository_which_tests_lack_their_builder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert builders().detail == (
-        "go is not on PATH: tests against Kubernetes, S3 and Google Cloud Storage are skipped; npm is not on PATH: tests against Azure Blob Storage are skipped"
+        "go is not on PATH: tests against Kubernetes, S3 and Google Cloud Storage are skipped; "
+        "npm is not on PATH: tests against Azure Blob Storage are skipped; "
+        "mvn is not on PATH: tests against Kafka are skipped; java is not on PATH: tests against Kafka are skipped"
     )
 
 

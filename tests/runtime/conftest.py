@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
+from built_tools import NoTool, resolved
+from kafka_broker import KafkaBroker, kafka_broker
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[1] / "engine" / "remote_state"))  # servers of buckets, and the network before them
@@ -75,6 +78,26 @@ def store(workspace: Path) -> Iterator[MadeStore]:
 def buckets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buckets]:
     """``buckets("s3")`` is a prefix of a bucket on a real server."""
     yield from buckets_in(tmp_path_factory.mktemp("buckets"))
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A broker for a module's tests, each with topics of its own."""
+    with ExitStack() as opened:
+        try:
+            broker = opened.enter_context(kafka_broker(tmp_path_factory.mktemp("kafka"), print))
+        except NoTool as missing:
+            pytest.skip(str(missing))
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def connector() -> Path:
+    """The folder of the jars that Spark reads Kafka with."""
+    try:
+        return resolved("spark-kafka", print)
+    except NoTool as missing:
+        pytest.skip(str(missing))
 
 
 Serve = Callable[..., tuple[Path, lifecycle.Running]]

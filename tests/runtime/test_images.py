@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path, PurePosixPath
+from xml.etree import ElementTree
 
 import pytest
 from made_cluster import place, program
@@ -15,6 +16,7 @@ from mlx_components.kubernetes.completion import completion_job
 from mlx_components.kubernetes.dataset import dataset_objects
 from mlx_components.kubernetes.pipeline import Compiled, on_cluster
 from mlx_components.kubernetes.pods import USER
+from mlx_components.kubernetes.programs import SPARK_VERSION
 from mlx_specs.base import Compute, Metadata
 from mlx_specs.dataset import Dataset, DatasetSpec
 from mlx_specs.pipeline import Pipeline, PipelineSpec
@@ -154,6 +156,26 @@ def test_the_main_file_of_spark_applications_is_in_their_image() -> None:
     assert application["spec"]["mainApplicationFile"].removeprefix("local://") in copied("spark")
     (base,) = [one.words[0] for one in of("spark", "FROM") if one.words[0].startswith("apache/spark:")]
     assert base.startswith(f"apache/spark:{application['spec']['sparkVersion']}-")
+
+
+def test_spark_has_the_kafka_connector_of_its_version_and_as_tests_run_with_it() -> None:
+    folder, here = ROOT / "tools" / "spark-kafka", "{http://maven.apache.org/POM/4.0.0}"
+    package = f"org.apache.spark:spark-sql-kafka-0-10_2.13:{SPARK_VERSION}"
+    (wanted,) = ElementTree.parse(folder / "pom.xml").iterfind(f"{here}dependencies/{here}dependency")
+    assert ":".join(str(wanted.findtext(f"{here}{part}")) for part in ("groupId", "artifactId", "version")) == package
+    jars = [line.split()[1] for line in (folder / "jars.sha256").read_text().splitlines()]
+    of_spark = [f"spark-{name}-kafka-0-10_2.13-{SPARK_VERSION}.jar" for name in ("sql", "token-provider")]
+    assert jars == ["commons-pool2-2.12.0.jar", "kafka-clients-3.9.0.jar", *of_spark]
+    assert ("pyspark", SPARK_VERSION) in LOCKED.findall((ROOT / "requirements" / "dev.txt").read_text())
+
+    (resolve,) = [one for one in of("spark", "RUN") if "--packages" in one.words]
+    assert resolve.words[resolve.words.index("--packages") + 1] == package
+    (table,) = [target for target, sources in copied("spark").items() if sources == ["tools/spark-kafka/jars.sha256"]]
+    steps = [step.strip() for step in resolve.text.split("&&")]
+    assert f"done < {table}jars.sha256" in steps[-2]
+    assert steps[-1] == f"sha256sum --check --strict {table}jars.sha256"
+    placed = [one.words for one in of("spark", "COPY") if one.words[0] == "--from=connector"]
+    assert placed == [["--from=connector", f"{steps[-3].removeprefix('cd ')}/", "/opt/spark/jars/"]]
 
 
 def test_the_locks_have_hashes_and_the_versions_that_tests_run_with() -> None:
