@@ -7,24 +7,32 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet as parquet
+import pytest
 from made_cluster import DIGEST, NO_SECRETS, PACKAGES, ROOT, Secrets, container_of, of_kind, place
-from made_scored import Cluster
+from made_flights import Packaged, as_rows
+from made_scored import Cluster, laid
+from made_storage import Buckets
 
 from mlx_components.kubernetes.inference import LookedUp
 from mlx_components.kubernetes.place import Manifest
 from mlx_components.kubernetes.programs import OBJECT_FILE, OBJECT_FOLDER
 from mlx_components.kubernetes.stream import stream_objects
+from mlx_runtime.scorer import load
 from mlx_specs.base import Metadata
 from mlx_specs.followed import FollowedStream
 from mlx_specs.inference import Inference, InferenceSpec, Stream
 
+ENDED = 128 + signal.SIGTERM
+"""The exit status of a driver that was told to end."""
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""No thorough compilation of what runs for seconds."""
 WITHIN = 120.0
 """Seconds in which a driver does what it is waited for."""
 
@@ -63,7 +71,7 @@ class Driver:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": PACKAGES,
             "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_SUBMIT_ARGS": f"--master local[2] --conf spark.ui.enabled=false --conf spark.driver.bindAddress=127.0.0.1 {jars}pyspark-shell",
+            "PYSPARK_SUBMIT_ARGS": f"--master local[2] --driver-java-options '{QUICK}' --conf spark.ui.enabled=false {jars}pyspark-shell",
             "SPARK_LOCAL_IP": "127.0.0.1",
             "HOME": str(pod),
             "TMPDIR": str(pod),
@@ -127,3 +135,41 @@ def add_lines(folder: Path, name: str, rows: Sequence[Any]) -> None:
     hidden = folder / f".{name}"
     hidden.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
     hidden.rename(folder / name)
+
+
+def as_lines(table: pyarrow.Table) -> list[dict[str, Any]]:
+    columns = as_rows(table)
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def of_version(cluster: Cluster, rows: pyarrow.Table) -> list[dict[str, Any]]:
+    """What the version that is served says of rows, in their order."""
+    says = {"model_version": cluster.version.version, "model_fingerprint": cluster.version.fingerprint}
+    return [{**row, **says} for row in load(cluster.packed.folder, cluster.packed.digest).score_table(rows.drop(["flight"])).to_pylist()]
+
+
+Start = Callable[..., tuple[Driver, Followed]]
+"""``start(cluster, **settings)``: a driver, and what its stream has left."""
+
+
+def stream_cluster(buckets: Buckets, packed: Packaged, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Cluster:
+    """A prefix of an S3 bucket that has a packaged model; the bucket's variables are in this process's environment."""
+    bucket = buckets("s3")
+    for name, value in bucket.variables.items():
+        monkeypatch.setenv(name, value)
+    return laid(bucket, folder, packed)
+
+
+def drivers(cluster: Cluster, pods: Path, jars: Sequence[Path] = (), secrets: Secrets = NO_SECRETS, **usual: Any) -> Iterator[Start]:
+    """Starts drivers of one stream; those that still run are killed at the end."""
+    started = list[Driver]()
+
+    def start(of: Cluster = cluster, **settings: Any) -> tuple[Driver, Followed]:
+        manifests = stream_manifests(of, {**usual, **settings})
+        started.append(Driver(manifests, {**cluster.bucket.variables, "PODS": str(pods)}, jars, secrets))
+        return started[-1], Followed(of, manifests)
+
+    yield start
+    for driver in started:
+        if driver.process.poll() is None:
+            driver.end(signal.SIGKILL)

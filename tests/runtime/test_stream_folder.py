@@ -1,57 +1,31 @@
 """`stream` over a folder: the rendered driver as a process under Spark's local master, against a real S3 server."""
 
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
-from made_flights import Packaged, as_rows
+from made_flights import Packaged
 from made_scored import Cluster, laid, numbered
 from made_storage import Buckets
-from made_stream import WITHIN, Driver, Followed, add_lines, stream_manifests
-
-from mlx_runtime.scorer import load
+from made_stream import ENDED, WITHIN, Start, add_lines, as_lines, drivers, of_version, stream_cluster
 
 Models = Callable[[str], Packaged]
-Start = Callable[..., tuple[Driver, Followed]]
-ENDED = 128 + signal.SIGTERM
 
 
 @pytest.fixture
 def cluster(buckets: Buckets, models: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
-    bucket = buckets("s3")
-    for name, value in bucket.variables.items():
-        monkeypatch.setenv(name, value)
-    return laid(bucket, tmp_path, models("forest"))
+    return stream_cluster(buckets, models("forest"), monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
-    started = list[Driver]()
-
-    def starting(of: Cluster = cluster, **settings: Any) -> tuple[Driver, Followed]:
-        manifests = stream_manifests(of, {"source": f"{cluster.bucket.url}/in", **settings})
-        started.append(Driver(manifests, {**cluster.bucket.variables, "PODS": str(tmp_path)}))
-        return started[-1], Followed(of, manifests)
-
-    yield starting
-    for driver in started:
-        if driver.process.poll() is None:
-            driver.end(signal.SIGKILL)
-
-
-def as_lines(table: pyarrow.Table) -> list[dict[str, Any]]:
-    columns = as_rows(table)
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-def of_version(cluster: Cluster, rows: pyarrow.Table) -> list[dict[str, Any]]:
-    """What the version that is served says of rows, in their order."""
-    says = {"model_version": cluster.version.version, "model_fingerprint": cluster.version.fingerprint}
-    return [{**row, **says} for row in load(cluster.packed.folder, cluster.packed.digest).score_table(rows.drop(["flight"])).to_pylist()]
+    if shutil.which("java") is None:
+        pytest.skip("java is not on PATH: Spark runs on it")
+    yield from drivers(cluster, tmp_path, source=f"{cluster.bucket.url}/in")
 
 
 def test_files_are_scored_once_as_they_come_and_rows_that_cannot_be_are_put_aside(cluster: Cluster, start: Start) -> None:

@@ -1,6 +1,6 @@
 """A folder that grows as a source of Spark's: files of JSON lines or Parquet in a bucket, read once each, by our own clients.
 
-Enters: a URL, and a folder of the storage that has the names of the files that were seen. Leaves: rows as JSON texts. An offset is how many
+Enters: a URL, and a folder of the storage that has the names of the files that were seen. Leaves: rows as JSON. An offset is how many
 names the list has: it only ever grows, so the same offsets are the same files. A file is complete when it appears, as in every bucket;
 names that begin with a dot or an underscore are somebody's notes.
 """
@@ -39,7 +39,7 @@ class FolderSource(DataSource):
         return FORMAT
 
     def schema(self) -> str:
-        return f"{ORIGIN} string, {KEY} binary, {TEXT} string, {REASON} string"
+        return f"{ORIGIN} string, {KEY} binary, {TEXT} binary, {REASON} string"
 
     def streamReader(self, schema: StructType) -> "FolderReader":
         """Its name is Spark's."""
@@ -99,7 +99,7 @@ def rows_of(folder: Storage, key: str) -> Iterator[pyarrow.RecordBatch]:
     if content is None:
         yield _unread(key, "the file was removed before it was read")
     elif key.lower().endswith(LINES):
-        lines = [line.decode("utf-8", "replace") for line in content.splitlines() if line.strip()]
+        lines = [line for line in content.split(b"\n") if line.strip()]
         for start in range(0, len(lines), BLOCK):
             yield _batch(key, start, lines[start : start + BLOCK])
     elif key.lower().endswith(PARQUET):
@@ -116,7 +116,7 @@ def _parquet(key: str, content: bytes) -> Iterator[pyarrow.RecordBatch]:
         return
     start = 0
     for batch in opened.iter_batches(batch_size=BLOCK):
-        yield _batch(key, start, [orjson.dumps(row, default=_spelled).decode() for row in batch.to_pylist()])
+        yield _batch(key, start, [orjson.dumps(row, default=_spelled) for row in batch.to_pylist()])
         start += batch.num_rows
 
 
@@ -132,7 +132,7 @@ def _spelled(value: Any) -> Any:
             return str(value)
 
 
-def _batch(key: str, start: int, texts: Sequence[str]) -> pyarrow.RecordBatch:
+def _batch(key: str, start: int, texts: Sequence[bytes]) -> pyarrow.RecordBatch:
     origins = [f"{key}#{start + row}" for row in range(len(texts))]
     return pyarrow.RecordBatch.from_pylist([{ORIGIN: origin, TEXT: text} for origin, text in zip(origins, texts, strict=True)], SCHEMA)
 

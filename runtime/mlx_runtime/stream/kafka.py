@@ -1,13 +1,17 @@
 """Kafka as Spark names it: a topic's URL and the properties of a client as options of a source or a sink."""
 
+import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from mlx_runtime.stream import StreamError
+from mlx_specs.diagnostics import listing
 from mlx_specs.inference import KAFKA
 
 PROPERTIES = "MLX_KAFKA"
 """The variable with the client's properties, from a Secret."""
+CONNECTS_WITHIN = 10.0
+"""Seconds."""
 MOST_ROWS = 100_000
 """In one micro-batch: the driver has them in memory at once."""
 
@@ -15,6 +19,20 @@ MOST_ROWS = 100_000
 def is_topic(url: str) -> bool:
     """Whether a URL names a topic."""
     return url.startswith(KAFKA)
+
+
+def reach(url: str) -> None:
+    """Raises ``StreamError`` where none of the topic's brokers listens: a client of Kafka asks for minutes before it says so."""
+    refused = list[str]()
+    for address in urlsplit(url).netloc.split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), CONNECTS_WITHIN).close()
+        except OSError as error:
+            refused.append(f"{address}: {error.strerror or error}")
+        else:
+            return
+    raise StreamError(f"no broker of {url} is reached: {listing(refused)}", hint="is the address right, and may pods of this namespace reach it?")
 
 
 def source_options(url: str, start: str, properties: Mapping[str, str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from mlx_runtime.server.remote_features import open_told
 from mlx_runtime.stream import StreamError
 from mlx_runtime.stream.checkpoint import Checkpoint
 from mlx_runtime.stream.folder import FORMAT, FolderSource
-from mlx_runtime.stream.kafka import PROPERTIES, is_topic, read_properties, sink_options, source_options
+from mlx_runtime.stream.kafka import PROPERTIES, is_topic, reach, read_properties, sink_options, source_options
 from mlx_runtime.stream.scored_rows import KEY, ORIGIN, REASON, TEXT, RowScorer, latest, reasons, scored_schema
 from mlx_runtime.stream.sinks import Parts, Sink, Topic, split
 from mlx_specs import layout
@@ -43,6 +43,8 @@ def follow(told: FollowedStream, report: Report) -> None:
     """Until it is told to end; raises ``StreamError`` and ``StorageError``."""
     home = open_storage(told.storage).below(told.place)
     # Left where it is: Spark writes there until its process ends, and the pod's scratch is gone with the pod.
+    for url in filter(is_topic, (told.source, told.sink)):
+        reach(url)
     checkpoint = Checkpoint(Path(tempfile.mkdtemp(prefix="mlx-stream-")), home.below("checkpoint"))
     begun = checkpoint.restore()
     report(f"following {told.source}, " + (f"from micro-batch {begun} on" if begun is not None else f"from its {told.start} rows on"))
@@ -77,7 +79,7 @@ class _Query:
             return reading.format(FORMAT).option("folder", self.told.source).option("seen", layout.stored(self.told.storage, self.told.place, "files")).load()
         rows = reading.format("kafka").options(**source_options(self.told.source, self.told.start, _properties())).load()
         return rows.selectExpr(
-            f"concat_ws('/', topic, partition, offset) AS {ORIGIN}", f"key AS {KEY}", f"CAST(value AS STRING) AS {TEXT}", f"CAST(NULL AS STRING) AS {REASON}"
+            f"concat_ws('/', topic, partition, offset) AS {ORIGIN}", f"key AS {KEY}", f"value AS {TEXT}", f"CAST(NULL AS STRING) AS {REASON}"
         )
 
     def _sink(self) -> Sink:
@@ -175,7 +177,7 @@ def _explained(error: Exception, told: FollowedStream) -> StreamError:
     text = str(error)
     for sign, reason, hint in SIGNS:
         if sign in text:
-            return StreamError(reason.format(source=told.source, sink=told.sink), hint=hint)
+            return StreamError(reason.format(topics=" or ".join(filter(is_topic, (told.source, told.sink)))), hint=hint)
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "File ", "Traceback", "..."))]
     cause = next((line for line in reversed(lines) if "Error" in line or "Exception" in line), lines[-1] if lines else type(error).__name__)
     what = "the query ended" if isinstance(error, StreamingQueryException) else "the query did not start"
@@ -183,20 +185,16 @@ def _explained(error: Exception, told: FollowedStream) -> StreamError:
 
 
 SIGNS = (
-    (
-        "UnknownTopicOrPartition",
-        "{source} or {sink} does not exist: the broker knows no such topic",
-        "create it, or correct stream.source and stream.sink of the Inference",
-    ),
+    ("UnknownTopicOrPartition", "the brokers know no topic {topics}", "create it, or correct the stream's source and sink"),
     (
         "OffsetOutOfRange",
-        "rows of {source} were deleted before they were scored",
-        "raise the topic's retention; to go on with the rows there are, name its start otherwise (stream.start)",
+        "rows of {topics} were deleted before they were scored",
+        "raise the topic's retention; to go on with the rows there are, change the stream's start",
     ),
     (
         "TimeoutException",
-        "no broker of {source} answers",
-        "is it reached from the pods? where it wants TLS or a password, stream.kafka has the client's properties",
+        "the brokers of {topics} do not answer",
+        "do they want TLS or a password? stream.kafka names a Secret with the client's properties",
     ),
     ("Failed to find data source: kafka", "Spark has no connector for Kafka", "build mlx-spark as runtime/images says: it holds the connector's jars"),
 )

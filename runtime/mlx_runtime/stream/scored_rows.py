@@ -1,6 +1,6 @@
 """Rows of a stream, as texts, become predictions or reasons why there are none.
 
-Enters: a batch of texts, each one row as a JSON object. Leaves: a batch of as many rows in the same order, with the columns of
+Enters: a batch of rows, each the bytes of a JSON object. Leaves: a batch of as many rows in the same order, with the columns of
 ``scored_schema``. Every row is held against the model's signature as a request's rows are; features that it lacks are looked up.
 """
 
@@ -32,7 +32,7 @@ KINDS: Mapping[str, pyarrow.DataType] = {
     "boolean": pyarrow.bool_(), "integer": pyarrow.int64(), "float": pyarrow.float64(), "string": pyarrow.string(),
     "timestamp": INSTANT, "date": pyarrow.date32(),
 }  # fmt: skip
-SCHEMA = pyarrow.schema({ORIGIN: pyarrow.string(), KEY: pyarrow.binary(), TEXT: pyarrow.string(), REASON: pyarrow.string()})
+SCHEMA = pyarrow.schema({ORIGIN: pyarrow.string(), KEY: pyarrow.binary(), TEXT: pyarrow.binary(), REASON: pyarrow.string()})
 """Of the rows that enter; what could not be read has its reason already."""
 
 
@@ -50,7 +50,7 @@ def scored_schema(model: ModelFile, told: FollowedStream) -> pyarrow.Schema:
 class _Row:
     """One row on its way."""
 
-    text: str | None
+    text: bytes | None
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     moment: datetime | None = None
     reason: str = ""
@@ -72,7 +72,7 @@ class RowScorer:
         parts = [part for names, places in _alike(rows, takes).items() for part in self._scored(rows, places, names, takes)]
         return self._batch(batch, rows, parts)
 
-    def _read(self, text: str | None, oldest: datetime | None) -> _Row:
+    def _read(self, text: bytes | None, oldest: datetime | None) -> _Row:
         if not text:
             return _Row(text, reason="it is empty")
         try:
@@ -121,7 +121,7 @@ class RowScorer:
             ORIGIN: batch.column(ORIGIN),
             KEY: batch.column(KEY),
             MOMENT: pyarrow.array([row.moment for row in rows], INSTANT),
-            TEXT: pyarrow.array([row.text if row.reason else None for row in rows], pyarrow.string()),
+            TEXT: pyarrow.array([_shown(row) for row in rows], pyarrow.string()),
             REASON: pyarrow.array([row.reason or None for row in rows], pyarrow.string()),
             **{name: pyarrow.array(self._carried(name, rows, model_columns), schema.field(name).type) for name in self.told.columns},
         }
@@ -162,6 +162,11 @@ def _alike(rows: Sequence[_Row], takes: Accepted) -> dict[tuple[str, ...], list[
             for place in found.pop(names):
                 rows[place].reason = str(error)
     return found
+
+
+def _shown(row: _Row) -> str | None:
+    """The text of a row that is put aside."""
+    return row.text.decode("utf-8", "replace") if row.reason and row.text is not None else None
 
 
 def _moment_tensor(told: FollowedStream) -> Tensor:
