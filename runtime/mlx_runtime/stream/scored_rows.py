@@ -27,6 +27,8 @@ from mlx_specs.followed import FollowedStream
 ORIGIN, KEY, MOMENT, TEXT, REASON = "_source", "_key", "_moment", "_row", "_reason"
 """Where a row stood (TOPIC/PARTITION/OFFSET, or FILE#ROW); its message's key; its event time; its text and why it was put aside, if it was."""
 PROVENANCE = ("model_version", "model_fingerprint")
+LARGEST = 2**63
+"""Of whole numbers, what is the first too many."""
 INSTANT = pyarrow.timestamp("us", tz="UTC")
 KINDS: Mapping[str, pyarrow.DataType] = {
     "boolean": pyarrow.bool_(), "integer": pyarrow.int64(), "float": pyarrow.float64(), "string": pyarrow.string(),
@@ -68,11 +70,13 @@ class RowScorer:
         """Rows whose moment lies before ``oldest`` are late."""
         takes = accepted(self.scorer.model, self.source)
         texts, known = batch.column(TEXT).to_pylist(), batch.column(REASON).to_pylist()
-        rows = [_Row(text, reason=reason) if reason else self._read(text, oldest) for text, reason in zip(texts, known, strict=True)]
+        integers = [tensor.name for tensor in self.scorer.model.inputs if tensor.type == "integer" and tensor.name in self.told.columns]
+        rows = [_Row(text, reason=reason) if reason else self._read(text, oldest, integers) for text, reason in zip(texts, known, strict=True)]
         parts = [part for names, places in _alike(rows, takes).items() for part in self._scored(rows, places, names, takes)]
         return self._batch(batch, rows, parts)
 
-    def _read(self, text: bytes | None, oldest: datetime | None) -> _Row:
+    def _read(self, text: bytes | None, oldest: datetime | None, integers: Sequence[str]) -> _Row:
+        """``integers`` are columns that are carried as such."""
         if not text:
             return _Row(text, reason="it is empty")
         try:
@@ -81,6 +85,9 @@ class RowScorer:
             return _Row(text, reason=f"it is not JSON: {error}")
         if not isinstance(values, dict):
             return _Row(text, reason="it is not a JSON object")
+        for name in integers:
+            if isinstance(value := values.get(name), int | float) and not -LARGEST <= value < LARGEST:
+                return _Row(text, values, reason=f"column '{name}': {value:g} is beyond 64 bits")
         if not self.told.event_time or values.get(self.told.event_time) is None:
             return _Row(text, values)
         try:
