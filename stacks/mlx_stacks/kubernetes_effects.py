@@ -17,8 +17,14 @@ MADE: Mapping[tuple[str, str], str] = {
     ("Notebook", "Notebook"): "start the notebook",
 }
 """By the object of the specs and the kind of what is made for it. The rest is said by its kind."""
+FOLLOWS = "follow the stream"
+GOES_ON = "go on where the stream stands"
 CHANGED: Mapping[tuple[str, str], str] = {("Inference", "InferenceService"): "roll out, one replica after the other"}
-ENDED: Mapping[tuple[str, str], str] = {("Inference", "InferenceService"): "the endpoint is stopped", ("Notebook", "Notebook"): "the notebook is stopped"}
+ENDED: Mapping[tuple[str, str], str] = {
+    ("Inference", "InferenceService"): "the endpoint is stopped",
+    ("Inference", "SparkApplication"): "nothing is scored on Spark any more",
+    ("Notebook", "Notebook"): "the notebook is stopped",
+}
 SCHEDULED = ("CronJob", "ScheduledSparkApplication")
 SUBMITS = ("Job", "SparkApplication", "TrainJob")
 """Kinds of which a new one, named by its content, does what the object is for."""
@@ -50,6 +56,8 @@ def is_schedule_only(step: Step, changed: Sequence[str]) -> bool:
 def verb(step: Step) -> str:
     """``create Role``, or the words of its purpose."""
     asked, kind = purpose(step), kind_of(step)
+    if _is_stream(step) and step.op in (Op.CREATE, Op.UPDATE):
+        return FOLLOWS if step.op is Op.CREATE else GOES_ON
     match step.op:
         case Op.CREATE:
             return MADE.get(asked, f"create {kind}")
@@ -59,3 +67,9 @@ def verb(step: Step) -> str:
             return MADE.get(asked, f"replace {kind}")
         case _:
             return CHANGED.get(asked, f"change {kind}")
+
+
+def _is_stream(step: Step) -> bool:
+    """Whether it is an application that runs without end."""
+    inputs: Mapping[str, Any] = step.new_inputs or {}
+    return kind_of(step) == "SparkApplication" and inputs.get("spec", {}).get("restartPolicy", {}).get("type") == "Always"

@@ -134,7 +134,10 @@ def feature_store(self: Controllers, path: str, item: Object) -> None:
 
 
 def spark_application(self: Controllers, path: str, item: Object) -> None:
-    """The driver as a Job, of its template as Spark makes it without the operator's webhook: its executors are made by the driver itself."""
+    """The driver as a Job, of its template as Spark makes it without the operator's webhook: its executors are made by the driver itself.
+
+    The driver of an application that was changed is another one.
+    """
     spec = item["spec"]
     driver = spec["driver"]
     template = driver["template"]["spec"]
@@ -143,8 +146,9 @@ def spark_application(self: Controllers, path: str, item: Object) -> None:
     pod = {**template, "restartPolicy": "Never", "serviceAccountName": driver["serviceAccount"]}
     pod["containers"] = [{**container, "image": spec["image"], "resources": asked}]
     labels = {**SERVED, **driver.get("labels", {})}
-    self.make(item, "batch/v1/namespaces/NAMESPACE/jobs", job_of(f"{item['metadata']['name']}-driver", labels, pod))
-    self.say(path, item, {"applicationState": {"state": "COMPLETED"}, "driverInfo": {}})
+    self.make(item, "batch/v1/namespaces/NAMESPACE/jobs", job_of(f"{item['metadata']['name']}-{item['metadata']['generation']}-driver", labels, pod))
+    runs_on = spec["restartPolicy"]["type"] == "Always"
+    self.say(path, item, {"applicationState": {"state": "RUNNING" if runs_on else "COMPLETED"}, "driverInfo": {}})
 
 
 def train_job(self: Controllers, path: str, item: Object) -> None:

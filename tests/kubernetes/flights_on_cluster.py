@@ -45,6 +45,16 @@ EXPLORE = {
     "apiVersion": "mlx/v1", "kind": "Notebook", "metadata": {"name": "explore"}, "environments": ["dev", "other"],
     "spec": {"compute": {"cpu": 1, "memory": "4Gi", "gpu": 1, "pool": "gpu"}, "storage": "20Gi", "idleStop": "1h"},
 }  # fmt: skip
+FOLLOW = {
+    "apiVersion": "mlx/v1", "kind": "Inference", "metadata": {"name": "departures"}, "environments": ["dev", "other"],
+    "spec": {
+        "mode": "stream", "model": "delay@champion", "compute": {"cpu": 1, "memory": "2Gi", "pool": "memory"},
+        "stream": {
+            "source": "kafka://kafka.example.com:9092/departures", "columns": ["flight"], "watermark": "1h",
+            "kafka": {"kubernetes": {"name": "kafka", "key": "properties"}},
+        },
+    },
+}  # fmt: skip
 CONTROLLERS = {"kserve": "kserve-controller-manager", "kueue-system": "kueue-controller-manager"}
 """What an add-on is known by: one Deployment each, which KWOK runs."""
 VOLUMES = 60
@@ -55,6 +65,7 @@ POOL_OF = {
     "delay-api": "general",
     "batch-delay-nightly": "memory",
     "explore": "gpu",
+    "stream-departures": "memory",
     "train-minutes": "gpu",
 }
 """By the beginning of a pod's name."""
@@ -92,7 +103,7 @@ def write_workspace(root: Path, mlflow: str, pipelines: str) -> UserWorkspace:
     shutil.copyfile(REPOSITORY / "Pulumi.yaml", root / "Pulumi.yaml")
     workspace = UserWorkspace(root)
     cluster = {"provider": "existing", "context": "test", "addOns": {"kserve": "verify", "kueue": "verify"}, "nodePools": POOLS}
-    made = [{"apiVersion": "mlx/v1", "kind": "Cluster", "metadata": {"name": "main", "owner": "infra"}, "spec": cluster}, EXPLORE]
+    made = [{"apiVersion": "mlx/v1", "kind": "Cluster", "metadata": {"name": "main", "owner": "infra"}, "spec": cluster}, EXPLORE, FOLLOW]
     workspace.write("specs/on-cluster.yaml", yaml.safe_dump_all(made, sort_keys=False))
     for name in ("dev", "other"):
         workspace.write(f"stacks/{name}.yaml", yaml.safe_dump(environment(name, mlflow, pipelines), sort_keys=False))

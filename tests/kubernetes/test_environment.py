@@ -33,7 +33,7 @@ def test_a_plan_after_an_apply_is_empty_for_the_cluster_and_the_environment(dev:
 
 def test_every_kind_becomes_what_the_design_says(dev: OnCluster) -> None:
     found = {
-        "sparkoperator.k8s.io/v1beta2": ("sparkapplications", ["dataset-weather"]),
+        "sparkoperator.k8s.io/v1beta2": ("sparkapplications", ["dataset-weather", "stream-departures"]),
         "feast.dev/v1": ("featurestores", ["flights"]),
         "pipelines.kubeflow.org/v2beta1": ("pipelineversions", ["tabular", "delay-checkin"]),
         "trainer.kubeflow.org/v1alpha1": ("trainjobs", ["train-minutes"]),
@@ -73,14 +73,35 @@ def test_whatever_runs_waits_in_the_queue_of_its_pool(dev: OnCluster) -> None:
     assert queues(f"/apis/trainer.kubeflow.org/v1alpha1/{space}/trainjobs") == {"train-minutes": "gpu"}
     jobs = queues(f"/apis/batch/v1/{space}/jobs")
     assert (jobs["dataset-flights"], jobs["batch-delay-nightly"]) == ("memory", "memory")
-    (application,) = dev.objects(f"/apis/sparkoperator.k8s.io/v1beta2/{space}/sparkapplications")
-    assert [application["spec"][role]["labels"][QUEUE] for role in ("driver", "executor")] == ["memory", "memory"]
+    applications = dev.objects(f"/apis/sparkoperator.k8s.io/v1beta2/{space}/sparkapplications")
+    assert [[item["spec"][role]["labels"][QUEUE] for role in ("driver", "executor")] for item in applications] == [["memory", "memory"]] * 2
     assert queues(f"/apis/serving.kserve.io/v1beta1/{space}/inferenceservices") == {"delay": "general"}
     assert [item["metadata"]["labels"][QUEUE] for item in dev.objects(f"/apis/kubeflow.org/v1/{space}/notebooks")] == ["gpu"]
     found = dev.objects(f"/apis/pipelines.kubeflow.org/v2beta1/{space}/pipelineversions")
     versions = {item["metadata"]["name"].rpartition("-")[0]: item["spec"] for item in found}
     steps = versions["tabular"]["platformSpec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert {name for name, step in steps.items() if step.get("podMetadata") == {"labels": {QUEUE: "gpu"}}} == {"exec-train"}
+
+
+def test_a_stream_is_changed_where_it_stands_and_never_runs_twice(dev: OnCluster) -> None:
+    """The operator ends the driver of an application that is changed before it starts another one; both would follow one checkpoint."""
+    at = "/apis/sparkoperator.k8s.io/v1beta2/namespaces/delays-dev/sparkapplications/stream-departures"
+    before = dev.plane.request("GET", at)
+    dev.workspace.edit("specs/on-cluster.yaml", "watermark: 1h", "watermark: 2h")
+    planned = dev.plan("dev")
+    assert {id: (item["effect"], item["effect_text"]) for id, item in planned.items()} == {
+        "Inference/departures": ("redeploy", "create ConfigMap, go on where the stream stands, ConfigMap is deleted")
+    }
+    dev.mlx("apply", "--env", "dev", "--yes")
+    after = dev.plane.request("GET", at)
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    told = [item["spec"]["driver"]["template"]["spec"]["volumes"][0]["configMap"]["name"] for item in (before, after)]
+    assert told[0] != told[1]
+    maps = [item["metadata"]["name"] for item in dev.objects("/api/v1/namespaces/delays-dev/configmaps")]
+    assert [name for name in maps if name.startswith("stream-departures")] == [told[1]]
+    dev.workspace.edit("specs/on-cluster.yaml", "watermark: 2h", "watermark: 1h")
+    dev.mlx("apply", "--env", "dev", "--yes")
+    assert dev.plan("dev") == {}
 
 
 LEVELS = ("audit", "enforce", "warn")
@@ -103,7 +124,7 @@ def test_every_pod_of_ours_passes_the_restricted_security_level_and_only_feasts_
         answer = dev.plane.session.post(url, json={"metadata": {"name": pod["metadata"]["name"]}, "spec": spec}, timeout=30)
         let_in[pod["metadata"]["name"].partition("-")[0]] = answer.ok
         assert answer.ok or "violates PodSecurity" in answer.text, answer.text
-    assert {"batch", "dataset", "delay", "explore", "features", "train"} <= let_in.keys()
+    assert {"batch", "dataset", "delay", "explore", "features", "stream", "train"} <= let_in.keys()
     assert [name for name, ok in let_in.items() if not ok] == ["feast"]
 
 

@@ -67,6 +67,7 @@ def test_every_object_has_a_word_and_a_detail(dev: OnCluster) -> None:
         "Inference/delay-api": "Ready",
         "Inference/delay-checkin-api": "Ready",
         "Inference/delay-nightly": "Done",
+        "Inference/departures": "Running",
         "Inference/minutes-api": "WaitingForModel(nobody@champion)",
         "Monitor/delay-watch": "Scheduled",
         "Notebook/explore": "Ready",
