@@ -99,7 +99,12 @@ def pulumi_cli() -> Check:
 
 def builders() -> Check:
     """In mlx's own repository: what builds the programs that tests run against."""
-    skipped = {"go": "against Kubernetes, S3 and Google Cloud Storage", "npm": "against Azure Blob Storage", "mvn": "against Kafka", "java": "against Kafka"}
+    skipped = {
+        "go": "against Kubernetes, S3 and Google Cloud Storage",
+        "npm": "against Azure Blob Storage",
+        "mvn": "against Kafka",
+        "java": "against Kafka and Spark",
+    }
     missing = [f"{program} is not on PATH: tests {tests} are skipped" for program, tests in skipped.items() if shutil.which(program) is None]
     return Check("tests", True, "; ".join(missing) or "go, npm, mvn and java are there: what tests run against is built once, into the user's cache")
 

@@ -14,10 +14,10 @@ RUN /opt/spark/bin/spark-submit --conf spark.jars.ivy=/tmp/ivy --packages org.ap
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
-COPY requirements/local.txt runtime/images/build.txt runtime/images/buckets.txt /build/
+COPY requirements/local.txt runtime/images/build.txt runtime/images/buckets.txt runtime/images/stores.txt /build/
 # Two of the packages come as source only: without isolation they are built by what is locked here, not by what is the latest.
 RUN /opt/venv/bin/pip install --require-hashes -r /build/build.txt \
- && /opt/venv/bin/pip install --require-hashes --no-build-isolation -r /build/local.txt -r /build/buckets.txt \
+ && /opt/venv/bin/pip install --require-hashes --no-build-isolation -r /build/local.txt -r /build/buckets.txt -r /build/stores.txt \
  && /opt/venv/bin/pip uninstall --yes setuptools pip
 COPY specs/mlx_specs /opt/venv/lib/python3.11/site-packages/mlx_specs
 COPY feature_repo/mlx_features /opt/venv/lib/python3.11/site-packages/mlx_features

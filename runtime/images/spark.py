@@ -1,6 +1,6 @@
 """What a Spark application of ours starts, as /opt/mlx/spark.py of its image: the program that a Job runs, in the driver.
 
-The executors do nothing yet: preparation and scoring are not spread over them.
+The executors score streams; preparation and batches are not spread over them.
 """
 
 import sys

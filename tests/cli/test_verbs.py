@@ -223,7 +223,7 @@ def test_doctor_says_in_this_repository_which_tests_lack_their_builder(monkeypat
     assert builders().detail == (
         "go is not on PATH: tests against Kubernetes, S3 and Google Cloud Storage are skipped; "
         "npm is not on PATH: tests against Azure Blob Storage are skipped; "
-        "mvn is not on PATH: tests against Kafka are skipped; java is not on PATH: tests against Kafka are skipped"
+        "mvn is not on PATH: tests against Kafka are skipped; java is not on PATH: tests against Kafka and Spark are skipped"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataset_fields import CASES
-from deferred_fields import DEFERRED_KINDS, STREAM
+from deferred_fields import DEFERRED_KINDS, FOLLOWED
 from feature_fields import FEATURE_CASES, store
 from feature_trial import MODEL
 from field_paths import REMOVED, FieldPath, changed_at, every_field, is_set, value_at
@@ -57,6 +57,9 @@ READER = made("Model", "reader", {**MODEL, "data": "timed", "features": ["w", "z
 BATCH_OF_FEATURES = made("Inference", "trial", {**BATCH, "model": "reader@champion", "features": "all", "batch": {"input": "timed"}})
 ENDPOINT_OF_FEATURES = made("Inference", "trial", {**API, "model": "reader@champion", "features": "all"})
 READING = made("Dataset", "trial", {"inputs": ["rows"], "prepare": [{"sql": "select * from rows"}]})
+FOLLOW = {"mode": "stream", "model": "base@champion", "stream": {**{name: value for name, value in FOLLOWED.items() if name != "watermark"}, "kafka": SECRET}}
+STREAM_OF_FEATURES = made("Inference", "trial", {**FOLLOW, "model": "reader@champion", "features": "all", "stream": {**FOLLOWED, "kafka": SECRET}})
+"""Its rows have an event time, so some of them may be late."""
 BASES: tuple[dict[str, Any], ...] = (
     ENVIRONMENT,
     made("Dataset", "trial", {**ROWS, "eventTime": "made", "schedule": "0 1 * * *", "compute": {**ONE, "nodes": 1}}, **ABOUT),
@@ -69,6 +72,7 @@ BASES: tuple[dict[str, Any], ...] = (
     made("Inference", "trial", {**API, "compute": {**ONE, "nodes": 1}}, **ABOUT),
     made("Inference", "trial", {**BATCH, "compute": {**ONE, "nodes": 1}}, **ABOUT),
     made("Inference", "trial", {**BATCH, "compute": SPREAD}, **ABOUT),
+    made("Inference", "trial", {**FOLLOW, "compute": SPREAD}, **ABOUT),
     made("Monitor", "trial", {**WATCH, "schedule": "0 6 * * *", "compute": {**ONE, "nodes": 1}}, **ABOUT),
     made("Notebook", "trial", {"image": "jupyter:1", "compute": {**ONE, "nodes": 1}, "idleStop": "2h", "storage": "10Gi"}, **ABOUT),
 )
@@ -127,8 +131,12 @@ def cluster_cases() -> Iterator[ClusterCase]:
         yield _case(case.path, case.base, case.value, _with(case.path))
     yield _case("Environment.spec.state.passphrase.file", FROM_FILE, "second.txt", {})
     yield _case("Model.spec.featureService", JOINED, "some", {})
-    for reading in (BATCH_OF_FEATURES, ENDPOINT_OF_FEATURES):
+    for reading in (BATCH_OF_FEATURES, ENDPOINT_OF_FEATURES, STREAM_OF_FEATURES):
         yield _case("Inference.spec.features", reading, "some", {})
+    yield _case("Inference.spec.stream.watermark", STREAM_OF_FEATURES, "20m", {})
+    for place in ("env", "file"):
+        elsewhere = changed_at(STREAM_OF_FEATURES, "Inference.spec.stream.kafka", {place: "first"})
+        yield _case(f"Inference.spec.stream.kafka.{place}", elsewhere, "second", {})
     yield _case("Dataset.spec.inputs", READING, ["fewer"], {"Dataset.spec.prepare": [{"sql": "select * from fewer"}]})
     on_a_laptop = {case.path for case in (*CASES, *FEATURE_CASES)} | {"Inference.spec.mode"}
     for field in walked():
@@ -142,7 +150,7 @@ def walked() -> Iterator[FieldPath]:
     for field in every_field():
         runs = field.kind not in (*DEFERRED_KINDS, "Cluster") or field.kind == "Notebook"
         decides_which = field.path.endswith((".metadata.name", ".environments"))
-        if runs and len(field.values) != 1 and not decides_which and not field.path.startswith(STREAM):
+        if runs and len(field.values) != 1 and not decides_which:
             yield field
 
 

@@ -11,10 +11,15 @@ DEFERRED_KINDS = ("Notebook",)
 STREAM = "Inference.spec.stream."
 ABOUT = {"description": "First.", "owner": "us", "labels": {"tier": "1"}}
 COMPUTE = {"cpu": 1, "memory": "1Gi", "gpu": 1, "nodes": 1, "pool": "gpu"}
-FOLLOW = {"mode": "stream", "model": "base@champion", "stream": {"source": "file://in", "sink": "file://out", "watermark": "10m"}}
+FOLLOWED = {
+    "source": "kafka://one:9092/in", "sink": "kafka://one:9092/out", "columns": ["x"], "start": "earliest", "watermark": "10m", "interval": "10s",
+    "kafka": {"env": "FIRST"},
+}  # fmt: skip
+FOLLOW = {"mode": "stream", "model": "base@champion", "stream": FOLLOWED}
+WITH_SECRETS = tuple({**FOLLOW, "stream": {**FOLLOWED, "kafka": kafka}} for kafka in ({"file": "first"}, {"kubernetes": {"name": "first", "key": "first"}}))
 BASES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "Notebook": ({"image": "jupyter:1", "compute": COMPUTE, "idleStop": "2h", "storage": "10Gi"},),
-    "Inference": (FOLLOW,),
+    "Inference": (FOLLOW, *WITH_SECRETS),
 }
 """For each kind objects of which at least one says something at each path."""
 

@@ -7,8 +7,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlx_specs.shapes import unfold
 
-TEXTS = ("another", "yet-another", "3h", "4d", "3Gi", "5Gi", "0 3 * * *", "30 4 * * 1")
-"""Names, durations, quantities, cron lines: the type says which of them it takes."""
+TEXTS = ("another", "yet-another", "kafka://another:9092/topic", "3h", "4d", "3Gi", "5Gi", "0 3 * * *", "30 4 * * 1")
+"""Names, topics, durations, quantities, cron lines: the type says which of them it takes."""
 
 
 def second_value(field: FieldPath, first: Any) -> Any:

@@ -146,7 +146,9 @@ def spark_application(self: Controllers, path: str, item: Object) -> None:
     pod = {**template, "restartPolicy": "Never", "serviceAccountName": driver["serviceAccount"]}
     pod["containers"] = [{**container, "image": spec["image"], "resources": asked}]
     labels = {**SERVED, **driver.get("labels", {})}
-    self.make(item, "batch/v1/namespaces/NAMESPACE/jobs", job_of(f"{item['metadata']['name']}-{item['metadata']['generation']}-driver", labels, pod))
+    made = job_of(f"{item['metadata']['name']}-{item['metadata']['generation']}-driver", labels, pod)
+    made["metadata"]["labels"] = dict(SERVED)  # Spark makes a pod and no Job, which nobody is to take for the object's own
+    self.make(item, "batch/v1/namespaces/NAMESPACE/jobs", made)
     runs_on = spec["restartPolicy"]["type"] == "Always"
     self.say(path, item, {"applicationState": {"state": "RUNNING" if runs_on else "COMPLETED"}, "driverInfo": {}})
 

@@ -46,7 +46,7 @@ EXPLORE = {
     "spec": {"compute": {"cpu": 1, "memory": "4Gi", "gpu": 1, "pool": "gpu"}, "storage": "20Gi", "idleStop": "1h"},
 }  # fmt: skip
 FOLLOW = {
-    "apiVersion": "mlx/v1", "kind": "Inference", "metadata": {"name": "departures"}, "environments": ["dev", "other"],
+    "apiVersion": "mlx/v1", "kind": "Inference", "metadata": {"name": "departures"},
     "spec": {
         "mode": "stream", "model": "delay@champion", "compute": {"cpu": 1, "memory": "2Gi", "pool": "memory"},
         "stream": {

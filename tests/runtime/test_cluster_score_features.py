@@ -1,7 +1,6 @@
 """`score` in a Job whose rows lack features: joined as of each row's moment, against a real S3 server; predictions as on the laptop."""
 
 import json
-import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
-from made_cluster import DIGEST, LIMIT, PACKAGES, ROOT, Container, Program, container_of, of_kind, place, program
+from made_cluster import DIGEST, LIMIT, ROOT, Container, Program, container_of, of_kind, place, program
 from made_features import DEFINITIONS, FUNCTIONS, HOME, LATEST, SOURCES, STORE, MadeStore, bookings, late_model, prepared
 from made_flights import Packaged
 from made_storage import Bucket, Buckets, tree
@@ -32,7 +31,6 @@ from mlx_specs.inference import Batch, Inference, InferenceSpec
 from mlx_specs.resources import BatchPredictionsInputs, FeatureJoin, JoinedDatasetInputs, JoinedDatasetOutputs, Version
 
 INPUT = "bookings"
-NOT_IN_SPARKS_IMAGE = ("redis", "psycopg", "psycopg_pool")
 DAMAGED_FUNCTIONS = FUNCTIONS.replace("years > 20", "years > limit")
 
 
@@ -298,19 +296,14 @@ def test_another_function_is_another_job_and_a_schedule_runs_the_same_program(cl
 
 
 def test_a_spark_applications_driver_joins_and_scores_as_a_job_does(cluster: Cluster, tmp_path: Path) -> None:
-    """Its image has no clients of online stores."""
     rows = departures(30)
     cluster.lay_input(rows)
-    lacking = tmp_path / "lacking"
-    lacking.mkdir()
-    for name in NOT_IN_SPARKS_IMAGE:
-        (lacking / f"{name}.py").write_text("raise ImportError\n")
     manifests = cluster.objects(nodes=2)
     application = of_kind(manifests, "SparkApplication")["spec"]
     main = str(ROOT / "runtime" / "images" / "spark.py")
     (templated,) = application["driver"]["template"]["spec"]["containers"]
     driver: Container = container_of({"command": ["python", main, *application["arguments"]], "env": templated["env"]})
     told = of_kind(manifests, "ConfigMap")["data"]["object.json"]
-    code, log = Program(driver, told).run(tmp_path / "pod", {**cluster.bucket.variables, "PYTHONPATH": f"{lacking}{os.pathsep}{PACKAGES}"})
+    code, log = Program(driver, told).run(tmp_path / "pod", cluster.bucket.variables)
     assert code == 0, log
     assert cluster.predictions().read_bytes() == on_the_laptop(cluster, rows)[1].read_bytes()
