@@ -8,6 +8,7 @@
 
 # The first of these interpreters that runs and has a supported version; `make PYTHON=/path/to/python demo` picks another.
 PYTHON = $(firstword $(foreach python,python3.11 python3.12 python3,$(shell $(python) -c 'import sys; print("$(python)") if (3, 11) <= sys.version_info < (3, 13) else None' 2>/dev/null)))
+NEEDS_PYTHON = test -n "$(PYTHON)" || { echo "mlx needs Python 3.11 or 3.12: install one, or say where it is: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 # uv from PATH, else one of our own under build/.
 UV = $(or $(shell command -v uv 2>/dev/null),build/uv/bin/uv)
 BIN = .venv/bin
@@ -78,11 +79,13 @@ clean:  ## remove .venv, .mlx and build; stop what runs first: mlx destroy
 	@touch $@
 
 .venv/bin/python: | $(UV)
-	@test -n "$(PYTHON)" || { echo "mlx needs Python 3.11 or 3.12: install one, or say where it is: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(NEEDS_PYTHON)
 	$(UV) venv --quiet --python $(PYTHON) .venv
 
 # --target works where the system's Python has neither ensurepip nor a writable site-packages.
 build/uv/bin/uv: requirements/uv.txt
+	@$(NEEDS_PYTHON)
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "$$(command -v $(PYTHON)) has no pip to install uv with: deactivate its virtual environment, install pip or uv, or say where another Python is: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "installing uv into build/uv"
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action ignore --require-hashes --target build/uv -r requirements/uv.txt
 	@touch $@

@@ -17,12 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.parquet as parquet
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from mlx_features.client import FeastWorker
 from mlx_features.repository import project
-from mlx_runtime.columns import to_frame
-from mlx_runtime.package import package
 from mlx_runtime.server import lifecycle
 from mlx_specs.resources import (
     EntityDefinition,
@@ -39,6 +36,10 @@ from mlx_specs.resources import (
     ViewDefinition,
 )
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from boosted import boosted_model
+
 HOME, STORE = ".mlx/local", "bench"
 ENTITIES, VIEWS, FEATURES = 10_000, 3, 4
 ROUNDS, SECONDS, CLIENTS = 3, 2.0, 32
@@ -54,7 +55,7 @@ def main() -> int:
     """Prints the table; exits 1 when the bar is not reached."""
     with tempfile.TemporaryDirectory() as temporary:
         workspace = Path(temporary)
-        lookup, version = made_store(workspace), made_model(workspace)
+        lookup, version = made_store(workspace), boosted_model(workspace, ["amount", *NAMES, "ratio"])
         servers = {name: bring_up(workspace, name, version, features) for name, features in (("sent", None), ("looked_up", lookup))}
         try:
             found = measure({name: running.port for name, (_, running) in servers.items()})
@@ -162,19 +163,6 @@ def source(workspace: Path, name: str, features: list[str]) -> PreparedData:
     path = workspace / f"{name}.parquet"
     parquet.write_table(pyarrow.table({"customer": np.arange(ENTITIES), "at": at, **{feature: random.random(ENTITIES) for feature in features}}), path)
     return PreparedData(name=name, digest=name, path=path.name, keys=["customer"], event_time="at")
-
-
-def made_model(workspace: Path) -> Version:
-    """Boosted trees over the features, as ONNX."""
-    random = np.random.default_rng(2)
-    data = pyarrow.table({name: random.random(2000) for name in ["amount", *NAMES, "ratio"]})
-    labels = data["amount"].to_numpy() + data["f1_1"].to_numpy() > 1
-    estimator = HistGradientBoostingClassifier(max_iter=50, random_state=0).fit(to_frame(data), labels)
-    digest = package(
-        estimator=estimator, data=data, labels=labels.tolist(), model="bench", fingerprint="1", task="classification", target="y", format="onnx",
-        folder=workspace / "model", metrics={},
-    )  # fmt: skip
-    return Version(fingerprint="1", version="1", artifact="model", artifact_digest=digest)
 
 
 def bring_up(workspace: Path, name: str, version: Version, features: FeatureLookup | None) -> tuple[Path, lifecycle.Running]:

@@ -13,15 +13,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow
 import pyarrow.dataset as datasets
-from sklearn.ensemble import HistGradientBoostingClassifier
 
-from mlx_runtime.columns import to_frame
-from mlx_runtime.package import package
 from mlx_runtime.server import lifecycle
 from mlx_specs import layout
 from mlx_specs.resources import ModelServerInputs, Version
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from boosted import boosted_model
 
 HOME, NAME = ".mlx/local", "bench"
 COLUMNS = [f"f{number}" for number in range(14)]
@@ -38,7 +38,7 @@ def main() -> int:
     """Prints the table; exits 1 when the bar is not reached, or a row is not in the log."""
     with tempfile.TemporaryDirectory() as temporary:
         workspace = Path(temporary)
-        version = made_model(workspace)
+        version = boosted_model(workspace, COLUMNS)
         try:
             found = measure(workspace, version)
             lacking = asyncio.run(dropped(bring_up(workspace, version, log=False).port))
@@ -117,19 +117,6 @@ def post(rows: int) -> bytes:
     tensors = [{"name": column, "shape": [rows], "datatype": "FP64", "data": random.random(rows).tolist()} for column in COLUMNS]
     content = json.dumps({"inputs": tensors}).encode()
     return f"POST /v2/models/{NAME}/infer HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(content)}\r\n\r\n".encode() + content
-
-
-def made_model(workspace: Path) -> Version:
-    """Boosted trees over numbers, as ONNX."""
-    random = np.random.default_rng(2)
-    data = pyarrow.table({name: random.random(2000) for name in COLUMNS})
-    labels = data["f0"].to_numpy() + data["f1"].to_numpy() > 1
-    estimator = HistGradientBoostingClassifier(max_iter=50, random_state=0).fit(to_frame(data), labels)
-    digest = package(
-        estimator=estimator, data=data, labels=labels.tolist(), model="bench", fingerprint="1", task="classification", target="y", format="onnx",
-        folder=workspace / "model", metrics={},
-    )  # fmt: skip
-    return Version(fingerprint="1", version="1", artifact="model", artifact_digest=digest)
 
 
 def bring_up(workspace: Path, version: Version, *, log: bool) -> lifecycle.Running:

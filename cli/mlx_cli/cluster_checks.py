@@ -35,7 +35,8 @@ def _cluster(workspace: Workspace) -> str:
     from mlx_stacks.cluster_look import asked
     from mlx_stacks.on_cluster import connect
 
-    client = asked(connect(workspace).client)
+    connected, _ = connect(workspace)
+    client = asked(connected.client)
     version = asked(lambda: client.get("/version")).body.get("gitVersion", "")
     return f"{client.connection.server} answers as Kubernetes {version}"
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
+from mlx_specs.annotations import STOPPED
+
 Object: TypeAlias = Mapping[str, Any]
 
 
@@ -160,7 +162,7 @@ def _spark(live: Object) -> Readiness:
 
 
 def _notebook(live: Object) -> Readiness:
-    stopped = "kubeflow-resource-stopped" in ((live.get("metadata") or {}).get("annotations") or {})
+    stopped = STOPPED in ((live.get("metadata") or {}).get("annotations") or {})
     if stopped or int(_status(live).get("readyReplicas") or 0) > 0:
         return READY
     return waiting("no controller has answered" if not _status(live) else "its pod is not ready")

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 
@@ -90,6 +91,11 @@ def predictions(home: str, name: str, run_digest: str) -> PurePosixPath:
 def prediction_log(home: str, name: str) -> PurePosixPath:
     """What an endpoint that is watched has answered: YYYY-MM-DDTHH/PART.parquet; ``home`` is empty in an environment's storage."""
     return all_predictions(home, name) / "log"
+
+
+def log_hour(moment: datetime) -> str:
+    """The folder of a prediction log that has the rows of a moment, in UTC."""
+    return f"{moment:%Y-%m-%dT%H}"
 
 
 def monitor(home: str, name: str) -> PurePosixPath:

@@ -8,8 +8,7 @@ from mlx_kubernetes.client import Client
 from mlx_specs.resources import TrainingRunOutputs
 from mlx_stacks.cluster_live import Live, read_around, read_owned, read_pods
 from mlx_stacks.cluster_look import asked
-from mlx_stacks.environment_status import client_of
-from mlx_stacks.on_cluster import place_of
+from mlx_stacks.on_cluster import connect
 from mlx_stacks.pod_logs import Lines, LogOf, in_utc, lines_of, logs_of
 from mlx_stacks.recorded import recorded_by_object
 from mlx_stacks.workspace import Workspace, open_host
@@ -57,7 +56,8 @@ class Pods:
 
 def pods_of(workspace: Workspace) -> Pods:
     """Looks at the cluster; raises ``UserError``."""
-    client, place = client_of(workspace), place_of(workspace)
+    connected, place = connect(workspace)
+    client = asked(connected.client)
     recorded = recorded_by_object(open_host(workspace).export_state())
     runs = {id: TrainingRunOutputs.model_validate(made["TrainingRun"]).run_id for id, made in recorded.items() if "TrainingRun" in made}
     return Pods(client, asked(lambda: read_around(client, read_owned(client, place.namespace, place.owner))), runs)

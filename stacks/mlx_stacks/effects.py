@@ -244,6 +244,8 @@ def _scoring(step: Step) -> str:
 
 
 def _declared(step: Step, root: Path) -> Meaning:
+    if step.op is Op.CREATE and step.new_inputs.get("kind") == "Monitor":
+        return Effect.METADATA, "waits for mlx monitor run"
     return Effect.METADATA, "no retrain, no restart"
 
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from mlx_components.model import ALIAS
-from mlx_engine.stack_outputs import stack_outputs
 from mlx_kubernetes.client import Client
 from mlx_kubernetes.errors import KubernetesError
 from mlx_pipelines.errors import PipelineError
@@ -30,10 +29,10 @@ from mlx_stacks.found import SUBMITTED, released_versions
 from mlx_stacks.last_words import with_last_words
 from mlx_stacks.live_status import Facts, Unanswered, live_status
 from mlx_stacks.object_status import ObjectStatus
-from mlx_stacks.on_cluster import connect, place_of
+from mlx_stacks.on_cluster import cluster_of, cluster_outputs, connect_by
 from mlx_stacks.recorded import Values, awaited_models, recorded_by_object, recorded_on_cluster, said_by_components
 from mlx_stacks.status_release import release_status, unreleased_status, with_unreleased
-from mlx_stacks.workspace import Workspace, open_host, stack_of_cluster
+from mlx_stacks.workspace import Workspace, open_host
 
 V = TypeVar("V")
 
@@ -53,13 +52,14 @@ def environment_status(workspace: Workspace) -> tuple[ObjectStatus, ...]:
     exported = open_host(workspace).export_state()
     recorded = Recorded(recorded_by_object(exported), recorded_on_cluster(exported), awaited_models(exported), said_by_components(exported))
     cluster = declared_cluster(workspace)
-    stack = _of_stack(workspace, cluster)
+    outputs = cluster_outputs(workspace, cluster)
+    stack = _of_stack(cluster, applied=outputs is not None)
     ids = [f"Environment/{workspace.name}", *(node.id for node in workspace.graph.objects if node.id.split("/")[0] not in ("Environment", "Cluster"))]
     release, beyond = release_status(workspace, recorded.mlx), unreleased_status(workspace, ids)
     left = sorted(recorded.mlx.keys() - set(ids) - {each.id for each in release})
     if not recorded.mlx:
         return (stack, *release, *(_not_applied(id) for id in ids), *beyond)
-    known = [with_unreleased(workspace, each) for each in _looked_up(workspace, cluster, recorded, ids)]
+    known = [with_unreleased(workspace, each) for each in _looked_up(workspace, outputs, recorded, ids)]
     return (stack, *release, *known, *beyond, *(_undeclared(id, workspace) for id in left))
 
 
@@ -75,15 +75,9 @@ def declared_cluster(workspace: Workspace) -> Cluster:
     return node.object
 
 
-def client_of(workspace: Workspace) -> Client:
-    """Asks the environment's cluster; raises ``UserError`` where it was never applied."""
-    return asked(connect(workspace).client)
-
-
-def _of_stack(workspace: Workspace, cluster: Cluster) -> ObjectStatus:
+def _of_stack(cluster: Cluster, *, applied: bool) -> ObjectStatus:
     """A cluster is a stack of its own: whether that was applied is all that an environment knows."""
     name = cluster.metadata.name
-    applied = stack_outputs(stack_of_cluster(workspace.root, workspace.project, cluster)) is not None
     detail = f"a stack of its own: mlx status --cluster {name}" if applied else f"a stack of its own: mlx apply --cluster {name}"
     return ObjectStatus(f"Cluster/{name}", "Applied" if applied else "NotApplied", detail)
 
@@ -98,11 +92,12 @@ def _undeclared(id: str, workspace: Workspace) -> ObjectStatus:
     return ObjectStatus(id, "Undeclared", detail)
 
 
-def _looked_up(workspace: Workspace, cluster: Cluster, recorded: Recorded, ids: Sequence[str]) -> list[ObjectStatus]:
+def _looked_up(workspace: Workspace, outputs: Values | None, recorded: Recorded, ids: Sequence[str]) -> list[ObjectStatus]:
     """Once for what there is; again with all around it where something is not well, or has not started."""
-    client, place = client_of(workspace), place_of(workspace)
+    connected, place = connect_by(workspace, outputs)
+    client = asked(connected.client)
     live = asked(lambda: read_owned(client, place.namespace, place.owner))
-    facts = _facts(workspace, client, cluster, recorded, live, ids)
+    facts = _facts(workspace, client, recorded, live, ids)
     found = _all(workspace, facts, ids)
     if not any(Cause.read(item.fields) for item in found) and not _is_starting(live):
         return found
@@ -129,7 +124,7 @@ def _about(workspace: Workspace, id: str) -> Mapping[str, object]:
     return {"description": metadata.description, "owner": metadata.owner, "labels": dict(metadata.labels)}
 
 
-def _facts(workspace: Workspace, client: Client, cluster: Cluster, recorded: Recorded, live: Live, ids: Sequence[str]) -> Facts:
+def _facts(workspace: Workspace, client: Client, recorded: Recorded, live: Live, ids: Sequence[str]) -> Facts:
     target = workspace.environment.spec.target
     assert isinstance(target, KubernetesTarget)
     models = [id.partition("/")[2] for id in ids if id.startswith("Model/")]
@@ -139,7 +134,7 @@ def _facts(workspace: Workspace, client: Client, cluster: Cluster, recorded: Rec
     return Facts(
         now=datetime.now(UTC),
         live=live,
-        cluster=cluster,
+        cluster=cluster_of(workspace),
         applied=frozenset(recorded.mlx),
         recorded=recorded.kubernetes,
         declared=declared,

@@ -14,6 +14,7 @@ MADE: Mapping[tuple[str, str], str] = {
     ("Inference", "InferenceService"): "start the endpoint",
     ("Inference", "Job"): f"score {NOT_WAITED_FOR}",
     ("Inference", "SparkApplication"): f"score on Spark {NOT_WAITED_FOR}",
+    ("Monitor", "CronJob"): "look by its schedule",
     ("Notebook", "Notebook"): "start the notebook",
 }
 """By the object of the specs and the kind of what is made for it. The rest is said by its kind."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
+from mlx_specs.annotations import STOPPED
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
 from mlx_specs.environment import Environment
@@ -27,8 +28,6 @@ from mlx_stacks.object_status import ObjectStatus
 
 AGAIN = "mlx apply brings it back"
 UNFINISHED = "its last apply did not finish; apply again"
-STOPPED = "kubeflow-resource-stopped"
-"""Kubeflow writes it onto a notebook that is stopped."""
 FINAL = "PodFailurePolicy"
 """Why a Job has failed whose exit code says that trying again would lead to the same."""
 ENDED_BADLY = ("FAILED", "CANCELED", "SKIPPED")

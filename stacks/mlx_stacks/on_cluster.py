@@ -58,18 +58,17 @@ from mlx_stacks.workspace import Workspace, stack_of_cluster
 def program_on_cluster(workspace: Workspace) -> Program:
     """Looks up what is to be known, and declares everything; an object that cannot run there yet is recorded with the reason."""
     refuse_missing_plugin(workspace)
-    connected = connect(workspace)
+    connected, place = connect(workspace)
     client = asked(connected.client)
     refuse_what_does_not_fit(workspace, client)
     found = look_up(workspace)
-    objects = objects_by_id(workspace, found)
+    objects = objects_by_id(workspace, place, found)
     refuse_unknown_kinds(workspace, objects, client)
-    return lambda: declare(workspace, connected, found, objects)
+    return lambda: declare(workspace, connected, place, found, objects)
 
 
-def declare(workspace: Workspace, connected: Connected, found: Found, objects: Mapping[str, Sequence[Manifest]]) -> None:
+def declare(workspace: Workspace, connected: Connected, place: Place, found: Found, objects: Mapping[str, Sequence[Manifest]]) -> None:
     """The program itself, within which everything is known; ``objects`` by the ids of what they are made of."""
-    place = place_of(workspace)
     provider = ClusterProvider(connected.kubeconfig, connected.context, place.namespace)
     if workspace.released is not None and workspace.released.lock is not None:
         ReleaseComponent(workspace.name, home=workspace.layout.home, lock=workspace.released.lock)
@@ -83,59 +82,70 @@ def manifests(workspace: Workspace) -> tuple[Manifest, ...]:
     """Everything in the order in which it can be applied."""
     place, found = place_of(workspace), look_up(workspace)
     made = [_namespace(workspace, place), *_within(workspace, place)]
-    return (*made, *(each for objects in objects_by_id(workspace, found).values() for each in objects))
+    return (*made, *(each for objects in objects_by_id(workspace, place, found).values() for each in objects))
 
 
-def objects_by_id(workspace: Workspace, found: Found) -> dict[str, Sequence[Manifest]]:
+def objects_by_id(workspace: Workspace, place: Place, found: Found) -> dict[str, Sequence[Manifest]]:
     """What each object becomes; nothing of those that cannot run there yet."""
-    graph, place = workspace.graph, place_of(workspace)
+    graph = workspace.graph
     return {node.id: objects_of(node, graph, place, found) for node in graph.objects if not deferral(node.object, "kubernetes")}
 
 
-def place_of(workspace: Workspace) -> Place:
-    """Where the environment's objects go."""
-    target = workspace.environment.spec.target
-    assert isinstance(target, KubernetesTarget)
+def connect(workspace: Workspace) -> tuple[Connected, Place]:
+    """How the cluster is reached, and where the environment's objects go; raises ``UserError`` where its own stack was never applied."""
+    return connect_by(workspace, cluster_outputs(workspace, cluster_of(workspace)))
+
+
+def connect_by(workspace: Workspace, outputs: Mapping[str, Any] | None) -> tuple[Connected, Place]:
+    """By what the cluster's own stack has exported: a remote state is read once for both."""
     cluster = cluster_of(workspace)
-    return Place(workspace.project, workspace.name, target.cluster, cluster.spec, target, _reach(workspace, cluster))
+    applied = _applied(cluster, outputs)
+    return connected_as_applied(workspace, cluster.spec, applied), _place(workspace, cluster, applied)
 
 
-def _reach(workspace: Workspace, cluster: Cluster) -> Reach:
-    """Raises ``UserError`` where pods reach the storage by what the cluster's own stack makes, and it was never applied."""
-    if cluster.spec.storage is None:
-        return Reach()
-    outputs = _applied(workspace, cluster)
-    return Reach(*(dict(outputs.get(name) or {}) for name in ("identity", "podLabels", "variables")))
+def place_of(workspace: Workspace) -> Place:
+    """Where the environment's objects go, of a cluster that nobody may have applied yet.
+
+    Raises ``UserError`` where pods reach the storage by what the cluster's own stack makes: it must have been.
+    """
+    cluster = cluster_of(workspace)
+    return _place(workspace, cluster, _applied(cluster, cluster_outputs(workspace, cluster)) if cluster.spec.storage is not None else {})
+
+
+def cluster_outputs(workspace: Workspace, cluster: Cluster) -> Mapping[str, Any] | None:
+    """What the cluster's own stack has exported, read from its state; None where it was never applied."""
+    return stack_outputs(stack_of_cluster(workspace.root, workspace.project, cluster))
 
 
 def cluster_of(workspace: Workspace) -> Cluster:
     """The cluster that the environment is on."""
-    target = workspace.environment.spec.target
-    assert isinstance(target, KubernetesTarget)
-    node = workspace.graph.get(f"Cluster/{target.cluster}")
+    node = workspace.graph.get(f"Cluster/{_target(workspace).cluster}")
     assert node is not None and isinstance(node.object, Cluster), "said by the_cluster_exists"
     return node.object
 
 
-def connect(workspace: Workspace) -> Connected:
-    """By what the cluster's own stack has exported; raises ``UserError`` where that was never applied."""
-    cluster = cluster_of(workspace)
-    return connected_as_applied(workspace, cluster.spec, _applied(workspace, cluster))
+def _target(workspace: Workspace) -> KubernetesTarget:
+    target = workspace.environment.spec.target
+    assert isinstance(target, KubernetesTarget)
+    return target
 
 
-def _applied(workspace: Workspace, cluster: Cluster) -> Mapping[str, Any]:
-    """What the cluster's own stack has exported."""
-    outputs, name = stack_outputs(stack_of_cluster(workspace.root, workspace.project, cluster)), cluster.metadata.name
+def _applied(cluster: Cluster, outputs: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if outputs is None:
+        name = cluster.metadata.name
         raise UserError(f"Cluster '{name}' has not been applied: its queues and add-ons are not there", hint=f"apply it first: mlx apply --cluster {name}")
     return outputs
 
 
+def _place(workspace: Workspace, cluster: Cluster, outputs: Mapping[str, Any]) -> Place:
+    names = ("identity", "podLabels", "variables") if cluster.spec.storage is not None else ()
+    reach = Reach(*(dict(outputs.get(name) or {}) for name in names))
+    return Place(workspace.project, workspace.name, cluster.metadata.name, cluster.spec, _target(workspace), reach)
+
+
 def refuse_missing_plugin(workspace: Workspace) -> None:
     """Pulumi's own plugin, where it is asked for, is there before anything is looked up or changed."""
-    target = workspace.environment.spec.target
-    assert isinstance(target, KubernetesTarget)
-    if target.plugin == "pulumi" and find_executable(PACKAGE, "") is None:
+    if _target(workspace).plugin == "pulumi" and find_executable(PACKAGE, "") is None:
         reason = f"environment {workspace.name!r} has target.plugin: pulumi, and Pulumi's Kubernetes plugin is not installed"
         raise UserError(reason, hint=f"pulumi plugin install resource {PACKAGE} {VERSION}; without target.plugin mlx's own provider is used")
 

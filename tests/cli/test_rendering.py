@@ -32,7 +32,10 @@ FIRST = plan(
     ObjectChange("Pipeline/tabular", "create", effect="redeploy", effect_text="compile"),
     ObjectChange("Model/delay", "create", effect="retrain", effect_text="train"),
     ObjectChange("Inference/delay-api", "create", effect="redeploy", effect_text="start the endpoint"),
-    ObjectChange("Monitor/delay-watch", "create", effect="metadata only", effect_text="no retrain, no restart", note="declared, not run: monitors come later"),
+    ObjectChange("Monitor/delay-watch", "create", effect="metadata only", effect_text="waits for mlx monitor run"),
+    ObjectChange(
+        "Notebook/explore", "create", effect="metadata only", effect_text="no retrain, no restart", note="declared, not run: notebooks do not start yet"
+    ),
 )
 SECOND = plan(
     ObjectChange("Dataset/flights", "same"),
@@ -210,7 +213,7 @@ def test_a_status_reads_as_recorded(golden: Golden) -> None:
         ObjectStatus("Dataset/flights", "Ready", "336,776 rows"),
         ObjectStatus("Model/delay", "Challenger", "version 2 did not pass: roc_auc 0.61 is below 0.65; version 1 stays champion"),
         ObjectStatus("Inference/delay-api", "WaitingForModel(delay@champion)", "http://127.0.0.1:8080"),
-        ObjectStatus("Monitor/delay-watch", "Declared", "monitors come later"),
+        ObjectStatus("Notebook/explore", "Declared", "notebooks do not start yet"),
     ]
     golden("status.txt", render_status(objects) + "\n")
 

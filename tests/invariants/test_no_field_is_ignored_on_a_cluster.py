@@ -27,7 +27,7 @@ from mlx_specs.support import TABLE, Row
 from mlx_stacks.cluster_look import Connected
 from mlx_stacks.errors import UserError
 from mlx_stacks.found import look_up
-from mlx_stacks.on_cluster import declare, objects_by_id, program_on_cluster
+from mlx_stacks.on_cluster import declare, objects_by_id, place_of, program_on_cluster
 from mlx_stacks.workspace import Workspace, open_host, open_workspace
 
 SECRETS = {"MLX_TRIAL_FIRST": "first", "MLX_TRIAL_SECOND": "second"}
@@ -133,8 +133,9 @@ def objects_with(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def declared(workspace: Workspace) -> dict[str, Any]:
     """What is asked for; components, which hold the spec as it is written, do not count."""
     found = look_up(workspace, registry)
-    made_of = objects_by_id(workspace, found)
-    program = declared_by(lambda: declare(workspace, Connected("", "test"), found, made_of), Echo())
+    place = place_of(workspace)
+    made_of = objects_by_id(workspace, place, found)
+    program = declared_by(lambda: declare(workspace, Connected("", "test"), place, found, made_of), Echo())
     return {f"{each.type} {each.name}": (each.inputs, each.protect) for each in program if not each.type.startswith("mlx:components:")}
 
 

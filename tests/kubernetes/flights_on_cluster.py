@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from kfp_stand_in import PipelinesApi
 from workspaces import UserWorkspace
 
 REPOSITORY = Path(__file__).parents[2]
+COUNTED = Path(__file__).with_name("counted_reads.py")
 DIGEST = f"sha256:{'a' * 64}"
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 POOLS = {
@@ -86,6 +89,13 @@ class OnCluster:
     def variables(self) -> dict[str, str]:
         """The environment of a verb that a test starts itself."""
         return {**os.environ, "KUBECONFIG": str(self.plane.kubeconfig())}
+
+    def reads(self, *verb: str, code: int = 0) -> int:
+        """How often a verb reads the state of the cluster's own stack."""
+        command = [sys.executable, str(COUNTED), ".pulumi/stacks/flights/cluster-main.json", *verb]
+        done = subprocess.run(command, cwd=self.workspace.root, env=self.variables(), capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return int(done.stdout.splitlines()[-1])
 
     def plan(self, environment: str) -> dict[str, dict[str, Any]]:
         said = self.mlx("plan", "--env", environment, "-o", "json").json

@@ -119,3 +119,9 @@ def test_feasts_own_servers_are_left_out_where_they_could_not_read_their_registr
     assert [item for item in rendered(tmp_path) if item["kind"] == "FeatureStore"] == []
     (space,) = [item for item in rendered(tmp_path) if item["kind"] == "Namespace"]
     assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_a_verb_reads_the_state_of_the_clusters_stack_once(azure: OnCluster, tmp_path: Path) -> None:
+    """It may stand in a bucket: each read is a request."""
+    assert azure.reads("render", "--env", "dev", "--out", str(tmp_path)) == 1
+    assert azure.reads("plan", "--env", "dev") == 1

@@ -162,6 +162,11 @@ def test_logs_say_what_the_api_answers_and_why_there_is_no_pod(dev: OnCluster) -
     assert none == f"{expected}\n  hint: mlx why --env dev minutes-api says more\n"
 
 
+def test_a_look_reads_the_state_of_the_clusters_stack_once(dev: OnCluster) -> None:
+    assert dev.reads("status", "--env", "dev") == 1
+    assert dev.reads("logs", "delay-api", "--env", "dev", code=1) == 1
+
+
 def test_why_of_what_waits_names_the_training_below_it(dev: OnCluster) -> None:
     run = next(item for item in dev.pipelines.runs if item["run_id"] == statuses(dev)["Model/nobody"]["fields"]["run"])
     run["state"] = "RUNNING"

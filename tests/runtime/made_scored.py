@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow
-import pyarrow.parquet as parquet
 from made_cluster import Program, place, program
 from made_flights import Packaged, flights
-from made_storage import Bucket
+from made_storage import Bucket, lay_prepared
 
 from mlx_components.kubernetes.inference import batch_objects
-from mlx_runtime.cluster.datasets import Prepared, content_key, current_key, write_prepared
-from mlx_runtime.cluster.storage import Storage, open_storage, sha256
+from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_specs.base import Compute, Metadata
 from mlx_specs.inference import Batch, Inference, InferenceSpec
 from mlx_specs.resources import Version
@@ -45,15 +43,7 @@ class Cluster:
         return f"models/delay/{self.packed.folder.name}"
 
     def lay_rows(self, rows: pyarrow.Table, content: str = CONTENT) -> Path:
-        """A prepared dataset as `prepare` leaves it; returns its Parquet file."""
-        made = self.folder / f"made-{content[:4]}"
-        made.mkdir()
-        parquet.write_table(rows, made / "data.parquet")
-        facts = {"data.parquet": {"sha256": sha256(made / "data.parquet"), "size": (made / "data.parquet").stat().st_size}}
-        (made / "manifest.json").write_text(json.dumps({"definition": {"keys": ["flight"]}, "files": facts}))
-        self.storage.send_folder(made, content_key("flights", content))
-        write_prepared(self.storage, current_key("flights"), Prepared(definition="d", content_digest=content, rows=rows.num_rows))
-        return made / "data.parquet"
+        return lay_prepared(self.storage, self.folder, "flights", rows, content, "d", keys=["flight"])
 
     def job(self, *, cpu: int = 1) -> Program:
         batch = Batch(input="flights", columns=["carrier"])

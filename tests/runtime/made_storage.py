@@ -1,13 +1,20 @@
-"""A prefix of a real bucket that nobody else uses: the servers are those that the state in buckets is tested with."""
+"""A prefix of a real bucket that nobody else uses, and prepared rows in it: the servers are those that the state in buckets is tested with."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pyarrow
+import pyarrow.parquet as parquet
 import pytest
 from built_tools import NoTool
 from servers import Server, serve
+
+from mlx_runtime.cluster.datasets import Prepared, content_key, current_key, definition_key, write_prepared
+from mlx_runtime.cluster.storage import Storage, sha256
 
 
 @dataclass(frozen=True)
@@ -71,3 +78,17 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
     """Every file with its time and bytes."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def lay_prepared(storage: Storage, folder: Path, name: str, rows: pyarrow.Table, content: str, digest: str, **definition: Any) -> Path:
+    """Rows as `prepare` leaves them, the latest of their dataset and of the definition with this digest; returns the file that was sent."""
+    made = folder / f"made-{name}-{content}"
+    made.mkdir()
+    parquet.write_table(rows, made / "data.parquet")
+    facts = {"data.parquet": {"sha256": sha256(made / "data.parquet"), "size": (made / "data.parquet").stat().st_size}}
+    (made / "manifest.json").write_text(json.dumps({"definition": definition, "files": facts}))
+    storage.send_folder(made, content_key(name, content))
+    known = Prepared(definition=digest, content_digest=content, rows=rows.num_rows)
+    for key in (definition_key(name, digest), current_key(name)):
+        write_prepared(storage, key, known)
+    return made / "data.parquet"

@@ -98,12 +98,12 @@ def test_the_latest_run_of_a_batch_is_judged_as_on_the_laptop(cluster: Cluster) 
 
 
 def test_rows_with_features_that_were_joined_are_those_that_are_judged(cluster: Cluster) -> None:
-    cluster.lay_rows(numbered(200))
+    rows = cluster.lay_rows(numbered(200))
     assert cluster.run()[0] == 0
     joined = cluster.folder / "joined"
     joined.mkdir()
     parquet.write_table(late_flights(200), joined / "data.parquet")
-    shutil.copy(cluster.folder / f"made-{CONTENT[:4]}" / "manifest.json", joined / "manifest.json")
+    shutil.copy(rows.with_name("manifest.json"), joined / "manifest.json")
     facts = json.loads((joined / "manifest.json").read_bytes())
     facts["files"]["data.parquet"]["sha256"] = sha256(joined / "data.parquet")
     (joined / "manifest.json").write_text(json.dumps(facts))

@@ -15,7 +15,7 @@ import pytest
 from made_cluster import DIGEST, LIMIT, ROOT, Container, Program, container_of, of_kind, place, program
 from made_features import DEFINITIONS, FUNCTIONS, HOME, LATEST, SOURCES, STORE, MadeStore, bookings, late_model, prepared
 from made_flights import Packaged
-from made_storage import Bucket, Buckets, tree
+from made_storage import Bucket, Buckets, lay_prepared, tree
 from proxy import Fault, Request, proxy_to
 
 from mlx_components.kubernetes.inference import Joined, batch_objects
@@ -23,8 +23,8 @@ from mlx_components.kubernetes.place import Manifest
 from mlx_engine.wire import from_struct, to_struct
 from mlx_pipelines.code_bundle import packed_functions
 from mlx_runtime.batch import score_dataset
-from mlx_runtime.cluster.datasets import Prepared, content_key, current_key, definition_key, write_prepared
-from mlx_runtime.cluster.storage import Storage, open_storage, sha256
+from mlx_runtime.cluster.datasets import content_key, current_key, definition_key
+from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_runtime.scorer import BLOCK
 from mlx_specs.base import Compute, Metadata
 from mlx_specs.inference import Batch, Inference, InferenceSpec
@@ -58,16 +58,7 @@ class Cluster:
         return FeatureJoin(store=STORE, offline_store="duckdb", definitions=DEFINITIONS, sources=sources, code_digest="1")
 
     def lay(self, name: str, rows: pyarrow.Table, content: str = "first", **definition: Any) -> None:
-        """Rows as `prepare` leaves them."""
-        made = self.folder / f"made-{name}-{content}"
-        made.mkdir()
-        parquet.write_table(rows, made / "data.parquet")
-        facts = {"data.parquet": {"sha256": sha256(made / "data.parquet"), "size": (made / "data.parquet").stat().st_size}}
-        (made / "manifest.json").write_text(json.dumps({"definition": definition, "files": facts}))
-        self.storage.send_folder(made, content_key(name, content))
-        known = Prepared(definition=f"definition-of-{name}", content_digest=content, rows=rows.num_rows)
-        for key in (definition_key(name, known.definition), current_key(name)):
-            write_prepared(self.storage, key, known)
+        lay_prepared(self.storage, self.folder, name, rows, content, f"definition-of-{name}", **definition)
 
     def lay_input(self, rows: pyarrow.Table, content: str = "rows") -> None:
         self.lay(INPUT, rows, content, keys=["id"], eventTime="departs")

@@ -92,11 +92,19 @@ def batch(op: Op, *changed: str, old: dict[str, object] | None = None, **inputs:
         (batch(Op.UPDATE, "requested", old=SCORED, version=TWO, trigger="manual", requested="now"), (Effect.REDEPLOY, "score again")),
         (batch(Op.UPDATE, "trigger", old={**SCORED, "trigger": "manual"}), (Effect.METADATA, "the predictions stay")),
         (batch(Op.UPDATE, "cpu", old=SCORED, cpu=2), (Effect.METADATA, "metadata only")),
+        (step("Declared", Op.CREATE, kind="Monitor"), (Effect.METADATA, "waits for mlx monitor run")),
+        (step("Declared", Op.CREATE, kind="Notebook"), (Effect.METADATA, "no retrain, no restart")),
         (step("Declared", Op.UPDATE, "spec.dataDrift.threshold"), (Effect.METADATA, "no retrain, no restart")),
     ],
 )
 def test_a_step_means(done: Step, expected: tuple[Effect, str], tmp_path: Path) -> None:
     assert meaning(done, tmp_path) == expected
+
+
+def test_a_new_monitor_on_a_cluster_looks_by_its_schedule(tmp_path: Path) -> None:
+    urn, token = "urn:pulumi:prod::p::kubernetes:batch/v1:CronJob::x", "kubernetes:batch/v1:CronJob"
+    asked = {"metadata": {"name": "monitor-watch", "labels": {"mlx.dev/kind": "Monitor"}}}
+    assert meaning(Step(Op.CREATE, urn, token, "x", custom=True, new_inputs=asked), tmp_path) == (Effect.REDEPLOY, "look by its schedule")
 
 
 def test_a_batch_that_is_asked_for_again_keeps_its_predictions_while_they_are_there(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlx_cli.boundary import UsageError
+from mlx_cli.groups import hand_on, verb_group
 from mlx_cli.options import HERE, Env, Folder, Format
 
 if TYPE_CHECKING:
     from mlx_stacks.feature_stores import AppliedStore
 
-VERBS = ("list", "get", "materialize", "push")
-group = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+group = verb_group()
 
 
 def moment(text: str) -> datetime:
@@ -39,8 +39,7 @@ def show(context: typer.Context, folder: Folder = HERE, env: Env = None, output:
     """Show feature stores and what their online stores hold; with a verb: look features up, materialise, push."""
     if context.invoked_subcommand is None:
         return list_stores(folder, env, output)
-    context.default_map = {verb: {"folder": str(folder), "env": env, "output": output} for verb in VERBS}
-    return 0
+    return hand_on(context, folder=str(folder), env=env, output=output)
 
 
 @group.command("list")

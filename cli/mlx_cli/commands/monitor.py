@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlx_cli.groups import hand_on, verb_group
 from mlx_cli.options import HERE, Env, Folder, Format
 
 if TYPE_CHECKING:
     from mlx_stacks.monitors import AppliedMonitor
     from mlx_stacks.workspace import Workspace
 
-VERBS = ("status", "run", "report")
-group = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+group = verb_group()
 
 
 @group.callback(invoke_without_command=True)
@@ -23,8 +23,7 @@ def show(context: typer.Context, folder: Folder = HERE, env: Env = None, output:
     """Show what each monitor found last; with a verb: look now, or write a report as a page."""
     if context.invoked_subcommand is None:
         return status(folder, env, output)
-    context.default_map = {verb: {"folder": str(folder), "env": env, "output": output} for verb in VERBS}
-    return 0
+    return hand_on(context, folder=str(folder), env=env, output=output)
 
 
 @group.command()

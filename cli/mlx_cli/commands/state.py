@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlx_cli.groups import hand_on, verb_group
 from mlx_cli.options import HERE, Env, Folder, Format, OfCluster, Yes
 
 if TYPE_CHECKING:
     from mlx_engine.state_edits import Recorded
 
-VERBS = ("list", "show", "unprotect", "forget")
-group = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+group = verb_group()
 Name = Annotated[str, typer.Argument(metavar="RESOURCE", help="Its name or its urn, as mlx state list shows it.")]
 
 
@@ -21,8 +21,7 @@ def state(context: typer.Context, folder: Folder = HERE, env: Env = None, cluste
     """Show what state says of each resource; with a verb: show one, take a protection away, forget one."""
     if context.invoked_subcommand is None:
         return list_all(folder, env, cluster, output)
-    context.default_map = {verb: {"folder": str(folder), "env": env, "cluster": cluster, "output": output} for verb in VERBS}
-    return 0
+    return hand_on(context, folder=str(folder), env=env, cluster=cluster, output=output)
 
 
 @group.command("list")

@@ -4,7 +4,7 @@ Kubeflow's own culling is one setting for a whole cluster, and a server that end
 stops one is the annotation that Kubeflow's own culler writes: its pod goes, its volume stays.
 
 Something happens where a kernel is busy, or a kernel or a terminal has said or heard something; an open page alone does nothing.
-Source: Jupyter Server 2, api/kernels and api/terminals; Kubeflow Notebooks v1, controllers/culling_controller.go.
+Source: Jupyter Server 2, api/kernels and api/terminals.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from typing import Any
 import requests
 
 from mlx_runtime.cluster.run import KILLED, exit_status, say, variable
+from mlx_specs.annotations import STOPPED
 
-STOPPED = "kubeflow-resource-stopped"
 TIMEOUT = 10
 LOOK = 60.0
 """Seconds between two looks, where the spec leaves that much time."""

@@ -16,7 +16,6 @@ from mlx_specs import layout
 from mlx_specs.base import seconds
 from mlx_specs.resources import Version
 
-HOUR = "%Y-%m-%dT%H"
 DIGITS = 12
 
 
@@ -78,6 +77,6 @@ def log_hours(start: datetime, end: datetime) -> list[str]:
     """The folders of a log that hold these moments, in UTC."""
     first, hours = start.replace(minute=0, second=0, microsecond=0), list[str]()
     while first < end:
-        hours.append(first.strftime(HOUR))
+        hours.append(layout.log_hour(first))
         first += timedelta(hours=1)
     return hours

@@ -13,6 +13,7 @@ import pyarrow.parquet as parquet
 
 from mlx_runtime.server.log_rows import log_rows
 from mlx_runtime.server.scored import HOUR, Block
+from mlx_specs import layout
 
 SECOND = 1_000_000
 Key = tuple[int, str, str]
@@ -75,5 +76,5 @@ class Parts:
         # Numbers seldom repeat: to look for those that do takes four times as long as to write them.
         repeated: Any = [each.name for each in table.schema if each.type == pyarrow.string()]
         parquet.write_table(table, sink, use_dictionary=repeated)
-        name = f"{first:%Y-%m-%dT%H}/{first:%Y%m%dT%H%M%S%f}-{self._writer}-{self._count:06}.parquet"
+        name = f"{layout.log_hour(first)}/{first:%Y%m%dT%H%M%S%f}-{self._writer}-{self._count:06}.parquet"
         return File(name, sink.getvalue().to_pybytes(), part.rows)
