@@ -28,6 +28,7 @@ from mlx_runtime.scorer import load
 from mlx_specs.base import Metadata
 from mlx_specs.followed import FollowedStream
 from mlx_specs.inference import Inference, InferenceSpec, Stream
+from mlx_specs.resources import Version
 
 ENDED = 128 + signal.SIGTERM
 """The exit status of a driver that was told to end."""
@@ -173,3 +174,19 @@ def drivers(cluster: Cluster, pods: Path, jars: Sequence[Path] = (), secrets: Se
     for driver in started:
         if driver.process.poll() is None:
             driver.end(signal.SIGKILL)
+
+
+def told(**settings: Any) -> FollowedStream:
+    """What a program is told that follows nothing yet."""
+    return FollowedStream.model_validate(
+        {
+            "name": "live",
+            "model": "delay@champion",
+            "version": Version().wire(),
+            "source": "s3://in",
+            "columns": [],
+            "interval": 1,
+            "storage": "s3://out",
+            **settings,
+        }
+    )

@@ -10,32 +10,16 @@ import pyarrow
 import pytest
 from made_features import MadeStore, bookings, late_model, sent
 from made_flights import Packaged, flights
-from made_stream import as_lines
+from made_stream import as_lines, told
 
 from mlx_runtime.features import open_source
 from mlx_runtime.scorer import load
 from mlx_runtime.stream import StreamError
 from mlx_runtime.stream.scored_rows import MOMENT, REASON, SCHEMA, RowScorer, latest, reasons, scored_schema
 from mlx_runtime.stream.sinks import split
-from mlx_specs.followed import FollowedStream
 from mlx_specs.resources import Version
 
 Models = Callable[[str], Packaged]
-
-
-def told(**settings: Any) -> FollowedStream:
-    return FollowedStream.model_validate(
-        {
-            "name": "live",
-            "model": "delay@champion",
-            "version": Version().wire(),
-            "source": "s3://in",
-            "columns": [],
-            "interval": 1,
-            "storage": "s3://out",
-            **settings,
-        }
-    )
 
 
 def entering(rows: Sequence[Any]) -> pyarrow.RecordBatch:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow
 from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException, StreamingQueryException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.streaming.query import StreamingQuery
@@ -25,6 +25,7 @@ from mlx_runtime.scorer import BLOCK, load
 from mlx_runtime.server.remote_features import open_told
 from mlx_runtime.stream import StreamError
 from mlx_runtime.stream.checkpoint import Checkpoint
+from mlx_runtime.stream.failures import explained
 from mlx_runtime.stream.folder import FORMAT, FolderSource
 from mlx_runtime.stream.kafka import PROPERTIES, is_topic, reach, read_properties, sink_options, source_options
 from mlx_runtime.stream.scored_rows import KEY, ORIGIN, REASON, TEXT, RowScorer, latest, reasons, scored_schema
@@ -42,16 +43,16 @@ Report = Callable[[str], None]
 def follow(told: FollowedStream, report: Report) -> None:
     """Until it is told to end; raises ``StreamError`` and ``StorageError``."""
     home = open_storage(told.storage).below(told.place)
-    # Left where it is: Spark writes there until its process ends, and the pod's scratch is gone with the pod.
     for url in filter(is_topic, (told.source, told.sink)):
         reach(url)
+    # Left where it is: Spark writes there until its process ends, and the pod's scratch is gone with the pod.
     checkpoint = Checkpoint(Path(tempfile.mkdtemp(prefix="mlx-stream-")), home.below("checkpoint"))
     begun = checkpoint.restore()
     report(f"following {told.source}, " + (f"from micro-batch {begun} on" if begun is not None else f"from its {told.start} rows on"))
     try:
         _run(_Query(told, _session(told), home, checkpoint, report).start(), checkpoint, report)
     except (PySparkException, Py4JError) as error:
-        raise _explained(error, told) from error
+        raise explained(str(error), told) from error
 
 
 @dataclass
@@ -170,31 +171,3 @@ def _watched(query: StreamingQuery, behind: list[int], report: Report) -> list[i
 
 def _properties() -> dict[str, str]:
     return read_properties(os.environ.get(PROPERTIES, ""))
-
-
-def _explained(error: Exception, told: FollowedStream) -> StreamError:
-    """Spark's errors are pages long: what of them says why."""
-    text = str(error)
-    for sign, reason, hint in SIGNS:
-        if sign in text:
-            return StreamError(reason.format(topics=" or ".join(filter(is_topic, (told.source, told.sink)))), hint=hint)
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "File ", "Traceback", "..."))]
-    cause = next((line for line in reversed(lines) if "Error" in line or "Exception" in line), lines[-1] if lines else type(error).__name__)
-    what = "the query ended" if isinstance(error, StreamingQueryException) else "the query did not start"
-    return StreamError(f"{what}: {cause}", hint="mlx logs has what Spark says")
-
-
-SIGNS = (
-    ("UnknownTopicOrPartition", "the brokers know no topic {topics}", "create it, or correct the stream's source and sink"),
-    (
-        "OffsetOutOfRange",
-        "rows of {topics} were deleted before they were scored",
-        "raise the topic's retention; to go on with the rows there are, change the stream's start",
-    ),
-    (
-        "TimeoutException",
-        "the brokers of {topics} do not answer",
-        "do they want TLS or a password? stream.kafka names a Secret with the client's properties",
-    ),
-    ("Failed to find data source: kafka", "Spark has no connector for Kafka", "build mlx-spark as runtime/images says: it holds the connector's jars"),
-)

@@ -1,0 +1,34 @@
+"""Why a query has ended, in a line: what Spark says of it is pages of Java and Python one within the other."""
+
+import re
+
+from mlx_runtime.stream import StreamError
+from mlx_runtime.stream.kafka import is_topic
+from mlx_specs.followed import FollowedStream
+
+OURS = re.compile(r"^(?:E\s+)?mlx_[\w.]+\.\w+: (?P<said>.+)$", re.MULTILINE)
+"""The last line of a Python traceback of our own errors, wherever they were raised."""
+SIGNS = (
+    ("UnknownTopicOrPartition", "the brokers know no topic {topics}", "create it, or correct the stream's source and sink"),
+    (
+        "OffsetOutOfRange",
+        "rows of {topics} were deleted before they were scored",
+        "raise the topic's retention; to go on with the rows there are, change the stream's start",
+    ),
+    ("TimeoutException", "the brokers of {topics} do not answer", "do they want TLS or a password? stream.kafka names a Secret with the client's properties"),
+    ("Failed to find data source: kafka", "Spark has no connector for Kafka", "build mlx-spark as runtime/images says: it holds the connector's jars"),
+)
+"""What stands in the text, the reason, and what to do."""
+MORE = "mlx logs has what Spark says"
+
+
+def explained(text: str, told: FollowedStream) -> StreamError:
+    """Our own errors as they are, the known ones of Spark in our words, of others the line that says most."""
+    if ours := OURS.findall(text):
+        return StreamError(ours[-1], hint=MORE)
+    for sign, reason, hint in SIGNS:
+        if sign in text:
+            return StreamError(reason.format(topics=" or ".join(filter(is_topic, (told.source, told.sink)))), hint=hint)
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "File ", "Traceback", "..."))]
+    cause = next((line for line in reversed(lines) if "Error" in line or "Exception" in line), lines[-1] if lines else "it does not say why")
+    return StreamError(f"the query ended: {cause}", hint=MORE)
