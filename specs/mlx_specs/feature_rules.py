@@ -207,7 +207,7 @@ def inferences_have_the_features_of_their_model(draught: Draught) -> Iterator[Di
         if model is None or service is None or not isinstance(model.object, Model):
             continue
         yield from _fits(node, service, model, services)
-        if spec.mode == "realtime":
+        if spec.mode != "batch":
             yield from _is_online(node, service)
 
 
@@ -232,7 +232,7 @@ def _is_online(node: Node, service: Service) -> Iterator[Diagnostic]:
     offline = sorted(name for name, view in service.views.items() if not view.online)
     if offline:
         message = f"'{service.name}' needs {listing(offline)} of {service.node.id}, which {'is' if len(offline) == 1 else 'are'} not served online"
-        yield node.problem(("spec", "features"), "features", message, "write online: true in the view, or send these features with the requests")
+        yield node.problem(("spec", "features"), "features", message, "write online: true in the view, or send these features with the rows")
 
 
 def features_are_where_pods_read_them(draught: Draught) -> Iterator[Diagnostic]:

@@ -9,6 +9,7 @@ from mlx_specs.resources import Version, Wire, digest
 class FollowedStream(Wire):
     """/mlx/object.json of a stream's Spark application."""
 
+    environment: str
     name: str
     model: str
     """NAME@ALIAS"""
@@ -30,6 +31,16 @@ class FollowedStream(Wire):
     storage: str
 
     @property
+    def digest(self) -> str:
+        """Of what makes a stream: another source, sink or start is another one."""
+        return digest({"source": self.source, "sink": self.sink, "start": self.start})
+
+    @property
     def place(self) -> str:
-        """The folder of the storage that has its checkpoint and what was put aside: another source or sink is another stream."""
-        return f"predictions/{self.name}/{digest({'source': self.source, 'sink': self.sink, 'start': self.start})}"
+        """The folder of the storage that has its checkpoint, what was put aside and, without a sink, its predictions."""
+        return f"predictions/{self.name}/{self.digest}"
+
+    @property
+    def below_sink(self) -> str:
+        """Its own folder in a sink, which others may have, too."""
+        return f"{self.environment}/{self.name}/{self.digest}"

@@ -11,6 +11,6 @@ class RemoteLookup(Wire):
     lookup: FeatureLookup
     online_store: Literal["redis", "postgres"]
     awaited: bool = False
-    """Whether a Job fills it: before its views have been filled once, nobody is answered."""
+    """Whether a Job fills it: before its views have been filled once, nobody is answered and nothing is scored."""
     code: str = ""
     """The modules of feature_repo/ that on-demand views need: a zip file in base64."""

@@ -1,20 +1,38 @@
 """The rules of streams: what they follow is there for whoever follows it, and nothing that is said of them is without effect."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
+from mlx_specs import layout
 from mlx_specs.diagnostics import Diagnostic
 from mlx_specs.environment import KubernetesTarget
 from mlx_specs.graph import Node
-from mlx_specs.inference import Inference, Stream
+from mlx_specs.inference import KAFKA, Inference, Stream
 from mlx_specs.load import Draught
 from mlx_specs.moments import event_time_of_rows
 
 
 def streams_flow_from_one_place_to_another(draught: Draught) -> Iterator[Diagnostic]:
     """Predictions that came back as rows would be scored without end."""
-    for node, _, stream in _streams(draught):
-        if stream.sink == stream.source:
+    target = draught.chosen.object.spec.target
+    for node, inference, stream in _streams(draught):
+        if stream.sink is not None and (_holds(stream.source, stream.sink) or _holds(stream.sink, stream.source)):
             yield node.problem(("spec", "stream", "sink"), "loop", "predictions go where the rows come from", "name another topic or folder", key=True)
+        kept = layout.stored(target.storage, "predictions", inference.metadata.name) if isinstance(target, KubernetesTarget) else ""
+        if _holds(stream.source, kept) or _holds(kept, stream.source):
+            message = f"its own predictions come back as rows: they are kept in {kept}"
+            yield node.problem(("spec", "stream", "source"), "loop", message, "name a folder that has nothing but rows", key=True)
+
+
+def _holds(outer: str, inner: str) -> bool:
+    """Whether one folder is the other or has it in it, or two names are of one topic."""
+    if outer.startswith(KAFKA) != inner.startswith(KAFKA) or not outer or not inner:
+        return False
+    here, there = urlsplit(outer), urlsplit(inner)
+    if outer.startswith(KAFKA):
+        return here.path == there.path and not set(here.netloc.split(",")).isdisjoint(there.netloc.split(","))
+    same_bucket = (here.scheme, here.netloc, here.query) == (there.scheme, there.netloc, there.query)
+    return same_bucket and f"{there.path.strip('/')}/".startswith(f"{here.path.strip('/')}/".lstrip("/"))
 
 
 def topics_have_what_belongs_to_topics(draught: Draught) -> Iterator[Diagnostic]:

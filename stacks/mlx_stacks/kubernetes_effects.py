@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlx_components.kubernetes.place import KIND
+from mlx_components.kubernetes.stream import STREAM
 from mlx_engine.host import Op, Step
 
 NOT_WAITED_FOR = "(submitted, not waited for)"
@@ -20,6 +21,7 @@ MADE: Mapping[tuple[str, str], str] = {
 """By the object of the specs and the kind of what is made for it. The rest is said by its kind."""
 FOLLOWS = "follow the stream"
 GOES_ON = "go on where the stream stands"
+BEGINS_ANEW = "begin another stream anew"
 CHANGED: Mapping[tuple[str, str], str] = {("Inference", "InferenceService"): "roll out, one replica after the other"}
 ENDED: Mapping[tuple[str, str], str] = {
     ("Inference", "InferenceService"): "the endpoint is stopped",
@@ -58,7 +60,9 @@ def verb(step: Step) -> str:
     """``create Role``, or the words of its purpose."""
     asked, kind = purpose(step), kind_of(step)
     if _is_stream(step) and step.op in (Op.CREATE, Op.UPDATE):
-        return FOLLOWS if step.op is Op.CREATE else GOES_ON
+        if step.op is Op.CREATE:
+            return FOLLOWS
+        return GOES_ON if _stream_of(step.old_inputs) == _stream_of(step.new_inputs) else BEGINS_ANEW
     match step.op:
         case Op.CREATE:
             return MADE.get(asked, f"create {kind}")
@@ -74,3 +78,9 @@ def _is_stream(step: Step) -> bool:
     """Whether it is an application that runs without end."""
     inputs: Mapping[str, Any] = step.new_inputs or {}
     return kind_of(step) == "SparkApplication" and inputs.get("spec", {}).get("restartPolicy", {}).get("type") == "Always"
+
+
+def _stream_of(inputs: Mapping[str, Any] | None) -> str:
+    metadata: Mapping[str, Any] = (inputs or {}).get("metadata") or {}
+    annotations: Mapping[str, Any] = metadata.get("annotations") or {}
+    return str(annotations.get(STREAM, ""))

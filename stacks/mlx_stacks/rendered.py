@@ -115,7 +115,7 @@ def _notes(workspace: Workspace, made: Sequence[Manifest]) -> Iterator[str]:
                 yield from _of_model(model, node.id) if workspace.released is None else ()
             case Inference() as inference if inference.spec.mode == "realtime" and inference.metadata.name not in served:
                 yield f"{node.id}: waits for {inference.spec.model}; rendered again once a version is {became}, it is complete"
-            case Inference() as inference if inference.spec.mode == "batch" and node.id not in there:
+            case Inference() as inference if inference.spec.mode != "realtime" and node.id not in there:
                 yield f"{node.id}: waits for {inference.spec.model}; rendered again once a version is {became}, it is there"
             case _:
                 pass

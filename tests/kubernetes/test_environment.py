@@ -102,6 +102,9 @@ def test_a_stream_is_changed_where_it_stands_and_never_runs_twice(dev: OnCluster
     dev.workspace.edit("specs/on-cluster.yaml", "watermark: 2h", "watermark: 1h")
     dev.mlx("apply", "--env", "dev", "--yes")
     assert dev.plan("dev") == {}
+    dev.workspace.edit("specs/on-cluster.yaml", ":9092/departures", ":9092/arrivals")
+    assert dev.plan("dev")["Inference/departures"]["effect_text"] == "create ConfigMap, begin another stream anew, ConfigMap is deleted"
+    dev.workspace.edit("specs/on-cluster.yaml", ":9092/arrivals", ":9092/departures")
 
 
 LEVELS = ("audit", "enforce", "warn")

@@ -178,15 +178,5 @@ def drivers(cluster: Cluster, pods: Path, jars: Sequence[Path] = (), secrets: Se
 
 def told(**settings: Any) -> FollowedStream:
     """What a program is told that follows nothing yet."""
-    return FollowedStream.model_validate(
-        {
-            "name": "live",
-            "model": "delay@champion",
-            "version": Version().wire(),
-            "source": "s3://in",
-            "columns": [],
-            "interval": 1,
-            "storage": "s3://out",
-            **settings,
-        }
-    )
+    usual = {"environment": "prod", "name": "live", "model": "a@b", "version": Version().wire(), "source": "s3://in", "storage": "s3://out"}
+    return FollowedStream.model_validate({**usual, "columns": [], "interval": 1, **settings})

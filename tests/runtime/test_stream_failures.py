@@ -15,7 +15,7 @@ org.apache.spark.sql.streaming.StreamingQueryException: Job aborted
 \tat org.apache.spark.sql.Dataset.withAction(Dataset.scala:2244)
 """
 THEIRS = """[STREAM_FAILED] Query terminated with exception: Job aborted due to stage failure
-Caused by: java.lang.IllegalStateException: Some data may have been lost
+Caused by: java.lang.IllegalStateException: no more memory
 \tat org.apache.spark.scheduler.DAGScheduler.abortStage(DAGScheduler.scala:2935)
 ... 12 more
 """
@@ -25,12 +25,12 @@ Caused by: java.lang.IllegalStateException: Some data may have been lost
     ("text", "reason", "hint"),
     [
         (OURS, "s3://lake/dev/part-1.parquet could not be written: refused", MORE),
-        (THEIRS, "the query ended: Caused by: java.lang.IllegalStateException: Some data may have been lost", MORE),
+        (THEIRS, "the query ended: Caused by: java.lang.IllegalStateException: no more memory", MORE),
         ("", "the query ended: it does not say why", MORE),
         (
             "org.apache.kafka.clients.consumer.OffsetOutOfRangeException: Fetch position",
             "rows of kafka://a:1/in or kafka://a:1/out were deleted before they were scored",
-            "raise the topic's retention; to go on with the rows there are, change the stream's start",
+            "raise the topic's retention; an Inference of another name begins with the rows that there are",
         ),
         (
             "[DATA_SOURCE_NOT_FOUND] Failed to find data source: kafka.",

@@ -13,6 +13,7 @@ from made_scored import Cluster, laid, numbered
 from made_storage import Buckets
 from made_stream import ENDED, WITHIN, Start, add_lines, as_lines, drivers, of_version, stream_cluster
 
+NO_PARQUET = "Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file."
 Models = Callable[[str], Packaged]
 
 
@@ -65,7 +66,7 @@ def test_files_are_scored_once_as_they_come_and_rows_that_cannot_be_are_put_asid
         {
             "_source": "e.parquet",
             "_row": None,
-            "_reason": "the file is not Parquet: Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file.",
+            "_reason": f"the file cannot be read as Parquet: {NO_PARQUET}",
         },
     ]
     assert driver.said[:2] == [f"following {cluster.bucket.url}/in, from its earliest rows on", "micro-batch 0: 40 rows scored by version 4"]
@@ -88,7 +89,7 @@ def test_whatever_dies_when_every_row_is_scored_exactly_once(cluster: Cluster, s
     found = followed.rows()
     assert found["_source"].to_pylist() == [f"{at}.jsonl#{row}" for at in range(4) for row in range(10)]
     assert found.drop(["_source", "flight"]).to_pylist() == [*of_version(cluster, rows.slice(0, 30)), *of_version(newer, rows.slice(30))]
-    assert driver.said == [f"following {cluster.bucket.url}/in, from micro-batch 2 on", "micro-batch 3: 10 rows scored by version 5"]
+    assert driver.said == [f"following {cluster.bucket.url}/in, from micro-batch 3 on", "micro-batch 3: 10 rows scored by version 5"]
 
 
 def test_rows_that_come_later_than_the_watermark_are_put_aside(cluster: Cluster, start: Start) -> None:

@@ -90,7 +90,7 @@ def test_brokers_that_nobody_reaches_are_named_at_once() -> None:
 
 
 def test_a_clients_properties_become_options_of_spark() -> None:
-    text = '# ours\n\nsecurity.protocol=SASL_SSL\n sasl.jaas.config = a.Module required password="x=y";\n! theirs\n'
+    text = '# ours\n\nsecurity.protocol=SASL_SSL\n sasl.jaas.config = a.Module required \\\n   password="x=y";\n! theirs\n'
     properties = read_properties(text)
     assert properties == {"security.protocol": "SASL_SSL", "sasl.jaas.config": 'a.Module required password="x=y";'}
     assert source_options("kafka://a:1,b:2/in", "latest", {"client.id": "mlx"}) == {

@@ -13,7 +13,7 @@ from made_flights import Packaged, flights
 from made_stream import as_lines, told
 
 from mlx_runtime.features import open_source
-from mlx_runtime.scorer import load
+from mlx_runtime.scorer import Scorer, load
 from mlx_runtime.stream import StreamError
 from mlx_runtime.stream.scored_rows import MOMENT, REASON, SCHEMA, RowScorer, latest, reasons, scored_schema
 from mlx_runtime.stream.sinks import split
@@ -83,8 +83,9 @@ def test_what_a_micro_batch_leaves_is_split_and_summed_up(boosting: RowScorer) -
     ]
     assert well.select(["_source", "model_version", "model_fingerprint"]).to_pylist() == [{"_source": "a#0", "model_version": "7", "model_fingerprint": "f"}]
     assert aside.column_names == ["_source", "_row", "_reason"]
-    assert latest(made, None) == latest(made, noon) == datetime(2013, 5, 1, 13, tzinfo=UTC)
-    assert latest(made, datetime(2014, 1, 1, tzinfo=UTC)) == datetime(2014, 1, 1, tzinfo=UTC)
+    one, later = datetime(2013, 5, 1, 13, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
+    assert latest(made, None, later) == latest(made, noon, later) == one
+    assert (latest(made, later, later), latest(made, None, noon)) == (later, noon)
     assert reasons(aside).startswith("2 × it is not JSON: unexpected end of data: line 1 column 2 (char 1), 1 × it is ")
 
 
@@ -100,9 +101,7 @@ def test_features_that_rows_lack_are_looked_up_as_of_their_moment(store: MadeSto
     source = open_source(store.lookup, workspace)
     scorer = RowScorer(told(eventTime=store.lookup.event_time), load(packed.folder, packed.digest), source)
     rows = bookings(20)
-    columns = sent(rows)
-    lines = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    found = scored(scorer, lines)
+    found = scored(scorer, as_objects(sent(rows)))
     assert [row[REASON] for row in found] == [None] * 20
     outputs = [field.name for field in scored_schema(scorer.scorer.model, scorer.told)][5:]
     assert [{name: row[name] for name in outputs} for row in found] == packed_predictions(store, packed, rows)
@@ -115,6 +114,52 @@ def packed_predictions(store: MadeStore, packed: Packaged, rows: pyarrow.Table) 
     joined = store.join("stream", rows)
     model = load(packed.folder, packed.digest)
     return model.score_table(joined.select([tensor.name for tensor in model.model.inputs])).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"booked": "9999-12-31T23:59:59-14:00"}, "column 'booked': 9999-12-31T23:59:59-14:00 lies in no year from 1900 to 2200"),
+        ({"booked": "0001-01-01T00:00:00+14:00"}, "column 'booked': 0001-01-01T00:00:00+14:00 lies in no year from 1900 to 2200"),
+        (b'{"note": ' + b"[" * 600 + b"]" * 600 + b"}", "column 'note' is nested too deeply to be carried"),
+        (b'{"hour": -1e19}', "column 'hour': -1e+19 is beyond 64 bits"),
+        ({"hour": 2**63}, "column 'hour': 9.22337e+18 is beyond 64 bits"),
+        ([{"hour": 7}], "it is not a JSON object"),
+        (b'{"hour": 7}{"hour": 8}', "it is not JSON: unexpected content after document: line 1 column 12 (char 11)"),
+    ],
+)
+def test_no_row_ends_a_stream(boosting: RowScorer, row: Any, reason: str) -> None:
+    before, found, after = scored(boosting, [{"hour": 7}, row, {"hour": 8}])
+    assert [before[REASON], after[REASON]] == [None, None]
+    assert found[REASON] == reason
+
+
+class Failing:
+    """An engine of a user's estimator, which raises what it likes."""
+
+    def predict(self, columns: Any) -> Any:
+        if (columns["hour"] > 20).any():
+            raise ZeroDivisionError("float division by zero\nin a function of theirs")
+        return {"label": columns["hour"] > 10, "probability_false": columns["hour"] * 0.0, "probability_true": columns["hour"] * 0.0}
+
+
+def test_a_row_at_which_a_users_code_raises_is_put_aside_and_no_other(boosting: RowScorer) -> None:
+    scorer = RowScorer(boosting.told, Scorer(boosting.scorer.model, Failing()))
+    found = scored(scorer, [{"hour": hour} for hour in (7, 11, 21, 12, 23)])
+    broken = "it cannot be scored: float division by zero"
+    assert [(row["label"], row[REASON]) for row in found] == [(False, None), (True, None), (None, broken), (True, None), (None, broken)]
+
+
+def test_a_key_beyond_64_bits_puts_its_row_aside(store: MadeStore, workspace: Path, pack: Callable[..., Packaged]) -> None:
+    packed = late_model(store, pack)
+    scorer = RowScorer(told(eventTime="departs"), load(packed.folder, packed.digest), open_source(store.lookup, workspace))
+    (sent_row,) = as_objects(sent(bookings(1)))
+    found = scored(scorer, [{**sent_row, "tail": 1}, {**sent_row, "tail": 1e300}])
+    assert [row[REASON] for row in found] == [None, "column 'tail': 1e+300 is beyond 64 bits"]
+
+
+def as_objects(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def test_a_carried_column_may_not_be_named_like_a_prediction(models: Models) -> None:

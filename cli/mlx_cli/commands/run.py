@@ -36,7 +36,9 @@ def command(
     workspace = opened(folder, env, output=output)
     node = object_named(workspace, name, ("Inference",))
     if not isinstance(node.object, Inference) or node.object.spec.mode != "batch":
-        raise UserError(f"{node.id} is not a batch inference", hint=f"ask it for predictions: mlx predict {node.id.split('/')[1]} --data FILE")
+        stream = isinstance(node.object, Inference) and node.object.spec.mode == "stream"
+        hint = "a stream scores what comes, from mlx apply on" if stream else f"ask it for predictions: mlx predict {node.id.split('/')[1]} --data FILE"
+        raise UserError(f"{node.id} is not a batch inference", hint=hint)
     refuse_on_cluster(workspace, "a batch runs there by its schedule, and where its model or its data are new", hint=again(node.object))
     run = {node.id: datetime.now(UTC).isoformat(timespec="seconds")}
 

@@ -34,6 +34,10 @@ CONTAINER = "mlx"
 OBJECT_FOLDER, OBJECT_FILE = "/mlx", "object.json"
 TRIES = 3
 RETRY_SECONDS = 60
+BEGINS_AGAIN = 10
+"""Seconds until what runs without end is begun again, and with each time so many more: the operator never forgets how often it was."""
+ENDLESS: Mapping[str, str] = {"spark.driver.maxResultSize": "0", "spark.executor.failuresValidityInterval": "1h"}
+"""Of Spark: what comes back to the driver is bounded by us, and an executor that was lost is forgotten."""
 SPARK_VERSION = "4.0.0"
 MEBIBYTE = 2**20
 LEAST_HEAP, LEAST_BESIDE = 512, 384
@@ -80,8 +84,12 @@ def running_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
     """A Spark application without end. Its name has no digest: with other content the operator ends it before it begins anew, as one checkpoint wants."""
     marked = f"{program.name}-{digest([program.verb, dict(program.content)])[:DIGITS]}"
     made = _spark(program, place, program.name, marked)
-    again = {"type": "Always", "onFailureRetryInterval": RETRY_SECONDS, "onSubmissionFailureRetryInterval": RETRY_SECONDS}
-    return (_configuration(program, place, marked), {**made, "spec": {**made["spec"], "restartPolicy": again}})
+    again = {"type": "Always", "onFailureRetryInterval": BEGINS_AGAIN, "onSubmissionFailureRetryInterval": BEGINS_AGAIN}
+    metadata = {**made["metadata"], "annotations": {**made["metadata"].get("annotations", {}), **program.notes}}
+    return (
+        _configuration(program, place, marked),
+        {**made, "metadata": metadata, "spec": {**made["spec"], "sparkConf": dict(ENDLESS), "restartPolicy": again}},
+    )
 
 
 def _digest(program: Program, place: Place) -> str:

@@ -11,6 +11,8 @@ from mlx_specs.inference import Inference, Stream
 from mlx_specs.remote_lookup import RemoteLookup
 from mlx_specs.resources import Version
 
+STREAM = "mlx.dev/stream"
+"""The annotation that says which stream is followed: another one begins anew."""
 MEMORY = "2Gi"
 """Of driver and executors, where nothing is said: each is a JVM with Python beside it."""
 
@@ -22,6 +24,7 @@ def stream_objects(
     if not version.exists:
         return ()
     told = FollowedStream(
+        environment=place.environment,
         name=inference.metadata.name,
         model=inference.spec.model,
         version=version,
@@ -38,7 +41,7 @@ def stream_objects(
     compute = inference.spec.compute or Compute()
     asked = compute if compute.memory is not None else compute.model_copy(update={"memory": MEMORY})
     secrets = _secrets(settings, features)
-    return running_objects(Program(inference, f"stream-{told.name}", "stream", told.wire(), asked, secrets=secrets), place)
+    return running_objects(Program(inference, f"stream-{told.name}", "stream", told.wire(), asked, secrets=secrets, notes={STREAM: told.digest}), place)
 
 
 def _lookup(features: LookedUp) -> RemoteLookup:

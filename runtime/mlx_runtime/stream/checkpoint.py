@@ -5,6 +5,7 @@ after it: so whatever dies when, the next driver runs one that was not done over
 and leaves one that was done as it is.
 """
 
+import secrets
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ class Checkpoint:
     kept: bool = False
     done: int = -1
     """The last micro-batch that is known to be done."""
+    driver: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Whose checkpoint it is: a driver that was cut off from the cluster may go on beside the one that took its place."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     """A micro-batch is run in a thread of Spark's."""
 
@@ -42,6 +45,7 @@ class Checkpoint:
             path.write_text(text)
         self.latest = datetime.fromisoformat(said["latest"]) if said["latest"] else None
         self.kept, self.done = True, int(said["done"])
+        self.storage.write_json(FILE, {**said, "driver": self.driver})
         return int(said["batch"])
 
     def keep(self, batch: int) -> None:
@@ -65,7 +69,12 @@ class Checkpoint:
         files = {name: (self.folder / name).read_text() for name in wanted if (self.folder / name).is_file()}
         if batch >= 0 and f"offsets/{batch}" not in files:
             raise StreamError(f"Spark has not written the offsets of micro-batch {batch}", hint="another release of Spark keeps them elsewhere")
-        self.storage.write_json(FILE, {"batch": batch, "done": self.done, "files": files, "latest": self.latest.isoformat() if self.latest else ""})
+        there = self.storage.read_json(FILE)
+        if there is not None and there["driver"] != self.driver:
+            raise StreamError("another driver follows this stream from where this one stands", hint="this one ends; the other one goes on")
+        self.storage.write_json(
+            FILE, {"driver": self.driver, "batch": batch, "done": self.done, "files": files, "latest": self.latest.isoformat() if self.latest else ""}
+        )
         self.kept = True
 
     def _below(self, name: str) -> list[str]:

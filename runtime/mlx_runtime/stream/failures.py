@@ -8,14 +8,16 @@ from mlx_specs.followed import FollowedStream
 
 OURS = re.compile(r"^(?:E\s+)?mlx_[\w.]+\.\w+: (?P<said>.+)$", re.MULTILINE)
 """The last line of a Python traceback of our own errors, wherever they were raised."""
+GONE = "raise the topic's retention; an Inference of another name begins with the rows that there are"
 SIGNS = (
     ("UnknownTopicOrPartition", "the brokers know no topic {topics}", "create it, or correct the stream's source and sink"),
+    ("OffsetOutOfRange", "rows of {topics} were deleted before they were scored", GONE),
+    ("ome data may have been lost", "rows of {topics} were deleted before they were scored", GONE),
     (
-        "OffsetOutOfRange",
-        "rows of {topics} were deleted before they were scored",
-        "raise the topic's retention; to go on with the rows there are, change the stream's start",
+        "org.apache.kafka.common.errors.TimeoutException",
+        "the brokers of {topics} do not answer",
+        "do they want TLS or a password? stream.kafka names a Secret with the client's properties",
     ),
-    ("TimeoutException", "the brokers of {topics} do not answer", "do they want TLS or a password? stream.kafka names a Secret with the client's properties"),
     ("Failed to find data source: kafka", "Spark has no connector for Kafka", "build mlx-spark as runtime/images says: it holds the connector's jars"),
 )
 """What stands in the text, the reason, and what to do."""
@@ -26,9 +28,10 @@ def explained(text: str, told: FollowedStream) -> StreamError:
     """Our own errors as they are, the known ones of Spark in our words, of others the line that says most."""
     if ours := OURS.findall(text):
         return StreamError(ours[-1], hint=MORE)
-    for sign, reason, hint in SIGNS:
+    topics = " or ".join(filter(is_topic, (told.source, told.sink)))
+    for sign, reason, hint in SIGNS if topics else ():
         if sign in text:
-            return StreamError(reason.format(topics=" or ".join(filter(is_topic, (told.source, told.sink)))), hint=hint)
+            return StreamError(reason.format(topics=topics), hint=hint)
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "File ", "Traceback", "..."))]
     cause = next((line for line in reversed(lines) if "Error" in line or "Exception" in line), lines[-1] if lines else "it does not say why")
     return StreamError(f"the query ended: {cause}", hint=MORE)

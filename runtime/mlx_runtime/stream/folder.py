@@ -67,8 +67,8 @@ class FolderReader(DataSourceStreamReader):
     def latestOffset(self) -> dict[str, int]:
         """Takes up files that are new, in the order of their names; some of them where they are many."""
         known = self._known()
-        there = open_storage(self._folder)
-        new = [key for key in there.keys("") if key not in set(known) and not key.rpartition("/")[2].startswith((".", "_"))][:MOST_FILES]
+        seen = set(known)
+        new = [key for key in open_storage(self._folder).keys("") if key not in seen and _is_complete(key)][:MOST_FILES]
         if new:
             open_storage(self._seen).write(f"{len(known):010}.json", json.dumps(new, indent=0).encode())
             known += new
@@ -108,16 +108,20 @@ def rows_of(folder: Storage, key: str) -> Iterator[pyarrow.RecordBatch]:
         yield _unread(key, f"the file is none of rows: its name ends in none of {', '.join((*LINES, PARQUET))}")
 
 
+def _is_complete(key: str) -> bool:
+    """Whether no part of its path says that somebody is still at work, or takes notes."""
+    return bool(key) and not any(part.startswith((".", "_")) for part in key.split("/"))
+
+
 def _parquet(key: str, content: bytes) -> Iterator[pyarrow.RecordBatch]:
-    try:
-        opened = parquet.ParquetFile(BytesIO(content))
-    except pyarrow.ArrowException as error:
-        yield _unread(key, f"the file is not Parquet: {str(error).splitlines()[0]}")
-        return
+    """Its bytes are in memory: whatever cannot be read is the file's own fault, and the rest of it is put aside as one row."""
     start = 0
-    for batch in opened.iter_batches(batch_size=BLOCK):
-        yield _batch(key, start, [orjson.dumps(row, default=_spelled) for row in batch.to_pylist()])
-        start += batch.num_rows
+    try:
+        for batch in parquet.ParquetFile(BytesIO(content)).iter_batches(batch_size=BLOCK):
+            yield _batch(key, start, [orjson.dumps(row, default=_spelled) for row in batch.to_pylist()])
+            start += batch.num_rows
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, TypeError) as error:
+        yield _unread(f"{key}#{start}" if start else key, f"the file cannot be read as Parquet{' from here on' if start else ''}: {str(error).splitlines()[0]}")
 
 
 def _spelled(value: Any) -> Any:

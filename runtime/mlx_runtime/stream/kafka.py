@@ -1,5 +1,6 @@
 """Kafka as Spark names it: a topic's URL and the properties of a client as options of a source or a sink."""
 
+import re
 import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -47,9 +48,12 @@ def sink_options(url: str, properties: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_properties(text: str) -> dict[str, str]:
-    """``NAME=VALUE`` a line, as a file of Java's: '#' and '!' begin a remark. Raises ``StreamError`` without showing a value."""
+    """``NAME=VALUE`` a line; '#' and '!' begin a remark, a line that ends with a backslash goes on in the next one.
+
+    Raises ``StreamError`` without showing a value.
+    """
     found = dict[str, str]()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(re.sub(r"\\\r?\n\s*", "", text).splitlines(), start=1):
         if line.strip() and not line.strip().startswith(("#", "!")):
             name, equals, value = line.partition("=")
             if not equals:

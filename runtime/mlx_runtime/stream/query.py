@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from mlx_features.errors import FeatureError
 from mlx_runtime.artifact import verify
 from mlx_runtime.cluster.artifacts import fetch_version
 from mlx_runtime.cluster.storage import Storage, open_storage
+from mlx_runtime.features import FeatureSource, utc_now
 from mlx_runtime.scorer import BLOCK, load
 from mlx_runtime.server.remote_features import open_told
 from mlx_runtime.stream import StreamError
@@ -32,10 +34,13 @@ from mlx_runtime.stream.scored_rows import KEY, ORIGIN, REASON, TEXT, RowScorer,
 from mlx_runtime.stream.sinks import Parts, Sink, Topic, split
 from mlx_specs import layout
 from mlx_specs.followed import FollowedStream
+from mlx_specs.remote_lookup import RemoteLookup
 
 REPORT_SECONDS = 10
+LOOKS_AGAIN = 5.0
+"""Seconds between two looks at an online store that does not answer yet."""
 FAR_BEHIND = 12
-"""Reports in a row with ever more rows behind, after which that is said."""
+"""Micro-batches in a row with ever more rows behind, after which that is said."""
 
 Report = Callable[[str], None]
 
@@ -48,7 +53,10 @@ def follow(told: FollowedStream, report: Report) -> None:
     # Left where it is: Spark writes there until its process ends, and the pod's scratch is gone with the pod.
     checkpoint = Checkpoint(Path(tempfile.mkdtemp(prefix="mlx-stream-")), home.below("checkpoint"))
     begun = checkpoint.restore()
-    report(f"following {told.source}, " + (f"from micro-batch {begun} on" if begun is not None else f"from its {told.start} rows on"))
+    first = f"from micro-batch {checkpoint.done + 1} on" if begun is not None and begun >= 0 else f"from its {told.start} rows on"
+    report(f"following {told.source}, {first}")
+    if told.features is not None:
+        _await_features(told.features, report)
     try:
         _run(_Query(told, _session(told), home, checkpoint, report).start(), checkpoint, report)
     except (PySparkException, Py4JError) as error:
@@ -86,7 +94,7 @@ class _Query:
     def _sink(self) -> Sink:
         if is_topic(self.told.sink):
             return Topic(self.spark, sink_options(self.told.sink, _properties()))
-        return Parts(open_storage(self.told.sink) if self.told.sink else self.home.below("predictions"))
+        return Parts(open_storage(self.told.sink).below(self.told.below_sink) if self.told.sink else self.home.below("predictions"))
 
     def _write(self, rows: DataFrame, batch: int) -> None:
         if batch <= self.checkpoint.done:
@@ -98,7 +106,7 @@ class _Query:
         scored, rejected = split(made, self.told.version)
         self.sink.put(batch, scored)
         self.rejected.put(batch, rejected)
-        self.checkpoint.finish(batch, latest(made, before))
+        self.checkpoint.finish(batch, latest(made, before, utc_now()))
         aside = f", {rejected.num_rows:,} put aside: {reasons(rejected)}" if rejected.num_rows else ""
         self.report(f"micro-batch {batch}: {scored.num_rows:,} rows scored by version {self.told.version.version}{aside}")
 
@@ -113,14 +121,25 @@ def score_batches(told: str, oldest: datetime | None, batches: Iterable[pyarrow.
 @lru_cache(maxsize=1)
 def _row_scorer(told: str) -> RowScorer:
     stream = FollowedStream.model_validate_json(told)
-    scorer = load(_fetched(stream), stream.version.artifact_digest, int(os.environ.get("MLX_THREADS", "1")))
-    if stream.features is None:
-        return RowScorer(stream, scorer)
-    workspace = Path(tempfile.mkdtemp(prefix="mlx-code-"))
+    scorer = load(_fetched(stream), stream.version.artifact_digest)  # one thread: Spark runs a process for each core
+    return RowScorer(stream, scorer, _opened(stream.features) if stream.features is not None else None)
+
+
+def _opened(features: RemoteLookup) -> FeatureSource:
     try:
-        return RowScorer(stream, scorer, open_told(stream.features, os.environ, workspace))
+        return open_told(features, os.environ, Path(tempfile.mkdtemp(prefix="mlx-code-")))
     except FeatureError as error:
         raise StreamError(f"features cannot be looked up: {error}", hint=error.hint) from error
+
+
+def _await_features(features: RemoteLookup, report: Report) -> None:
+    """Until the store answers and was filled once: what is scored before would lack its features for ever."""
+    source, said = _opened(features), ""
+    while why := source.unavailable():
+        if why != said:
+            report(f"waiting for the online store: {why}")
+        said = why
+        time.sleep(LOOKS_AGAIN)
 
 
 def _fetched(told: FollowedStream) -> Path:
@@ -151,22 +170,30 @@ def _session(told: FollowedStream) -> SparkSession:
 
 
 def _run(query: StreamingQuery, checkpoint: Checkpoint, report: Report) -> None:
-    behind = list[int]()
+    backlog = Backlog()
     while not query.awaitTermination(REPORT_SECONDS if checkpoint.kept else 1):
         checkpoint.keep_start()
-        behind = _watched(query, behind, report)
+        if progress := query.lastProgress:
+            waiting = (progress["sources"][0].get("metrics") or {}).get("maxOffsetsBehindLatest")
+            if backlog.grows(progress["batchId"], int(float(waiting or 0))):
+                report(f"{backlog.waiting:,} rows of a partition wait, and they become more: shorten stream.interval, or raise compute.cpu or compute.nodes")
 
 
-def _watched(query: StreamingQuery, behind: list[int], report: Report) -> list[int]:
-    """Says so where the rows that wait become ever more; nothing is known of a folder, whose files all wait on its list."""
-    progress = query.lastProgress
-    said = progress["sources"][0].get("metrics") or {} if progress else {}
-    waiting = int(float(said.get("maxOffsetsBehindLatest") or 0))
-    behind = [*behind, waiting] if behind and waiting > behind[-1] else [waiting]
-    if len(behind) > FAR_BEHIND:
-        report(f"{waiting:,} rows of a partition wait, and they become more: raise compute.cpu or compute.nodes of the Inference")
-        return [waiting]
-    return behind
+@dataclass
+class Backlog:
+    """What waits after each micro-batch; nothing is known of a folder, whose files all wait on its list."""
+
+    waiting: int = 0
+    batch: int = -1
+    more: int = 0
+
+    def grows(self, batch: int, waiting: int) -> bool:
+        """Whether it has become more with each of the last micro-batches; said once in so many."""
+        if batch == self.batch:
+            return False
+        self.more = self.more + 1 if waiting > self.waiting else 0
+        self.batch, self.waiting = batch, waiting
+        return self.more > 0 and self.more % FAR_BEHIND == 0
 
 
 def _properties() -> dict[str, str]:

@@ -6,7 +6,8 @@ Enters: a batch of rows, each the bytes of a JSON object. Leaves: a batch of as 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import orjson
 import pyarrow
 
 from mlx_runtime.engines import Outputs
-from mlx_runtime.features import FeatureSource, utc_now
+from mlx_runtime.features import FeatureSource, StoreUnavailable, utc_now
 from mlx_runtime.scorer import Scorer, output_schema
 from mlx_runtime.server.accepted import Accepted, accepted, carried, complete
 from mlx_runtime.server.tensors import from_values, plain_from_values
@@ -27,6 +28,7 @@ from mlx_specs.followed import FollowedStream
 ORIGIN, KEY, MOMENT, TEXT, REASON = "_source", "_key", "_moment", "_row", "_reason"
 """Where a row stood (TOPIC/PARTITION/OFFSET, or FILE#ROW); its message's key; its event time; its text and why it was put aside, if it was."""
 PROVENANCE = ("model_version", "model_fingerprint")
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 LARGEST = 2**63
 """Of whole numbers, what is the first too many."""
 INSTANT = pyarrow.timestamp("us", tz="UTC")
@@ -70,13 +72,11 @@ class RowScorer:
         """Rows whose moment lies before ``oldest`` are late."""
         takes = accepted(self.scorer.model, self.source)
         texts, known = batch.column(TEXT).to_pylist(), batch.column(REASON).to_pylist()
-        integers = [tensor.name for tensor in self.scorer.model.inputs if tensor.type == "integer" and tensor.name in self.told.columns]
-        rows = [_Row(text, reason=reason) if reason else self._read(text, oldest, integers) for text, reason in zip(texts, known, strict=True)]
+        rows = [_Row(text, reason=reason) if reason else self._read(text, oldest, takes) for text, reason in zip(texts, known, strict=True)]
         parts = [part for names, places in _alike(rows, takes).items() for part in self._scored(rows, places, names, takes)]
         return self._batch(batch, rows, parts)
 
-    def _read(self, text: bytes | None, oldest: datetime | None, integers: Sequence[str]) -> _Row:
-        """``integers`` are columns that are carried as such."""
+    def _read(self, text: bytes | None, oldest: datetime | None, takes: Accepted) -> _Row:
         if not text:
             return _Row(text, reason="it is empty")
         try:
@@ -85,25 +85,31 @@ class RowScorer:
             return _Row(text, reason=f"it is not JSON: {error}")
         if not isinstance(values, dict):
             return _Row(text, reason="it is not a JSON object")
-        for name in integers:
-            if isinstance(value := values.get(name), int | float) and not -LARGEST <= value < LARGEST:
-                return _Row(text, values, reason=f"column '{name}': {value:g} is beyond 64 bits")
-        if not self.told.event_time or values.get(self.told.event_time) is None:
-            return _Row(text, values)
+        row = _Row(text, values, reason=next(filter(None, (_beyond(name, values.get(name), takes) for name in values)), ""))
         try:
-            (moment,) = plain_from_values(_moment_tensor(self.told), [values[self.told.event_time]])
+            row.moment = _moment(self.told.event_time, values.get(self.told.event_time)) if self.told.event_time else None
+            for name in self.told.columns:
+                _carried(name, values.get(name), self.tensors)
         except ScoreError as error:
-            return _Row(text, values, reason=_plainly(error))
-        if oldest is not None and moment < oldest:
-            return _Row(text, values, moment, f"it is late: {moment.isoformat()} lies before {oldest.isoformat()}")
-        return _Row(text, values, moment)
+            row.reason = row.reason or _plainly(error)
+        if not row.reason and oldest is not None and row.moment is not None and row.moment < oldest:
+            row.reason = f"it is late: {row.moment.isoformat()} lies before {oldest.isoformat()}"
+        return row
+
+    @cached_property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The model's inputs by name."""
+        return {tensor.name: tensor for tensor in self.scorer.model.inputs}
 
     def _scored(self, rows: Sequence[_Row], places: Sequence[int], names: Sequence[str], takes: Accepted) -> Iterator[tuple[Sequence[int], Outputs]]:
         """Parts that were scored; the others are given their reasons. What fails as a whole is halved until the row at fault is alone."""
         try:
             outputs = self._predict([rows[place].values for place in places], names, takes)
-        except ScoreError as error:
-            at_fault = set(error.rows) or (set(range(len(places))) if len(places) == 1 else set[int]())
+        except (StoreUnavailable, MemoryError):
+            raise
+        except Exception as error:  # broad: a function or an estimator of a user's may raise anything, and one row is not to end a stream
+            named = error.rows if isinstance(error, ScoreError) else ()
+            at_fault = set(named) or (set(range(len(places))) if len(places) == 1 else set[int]())
             for at in at_fault:
                 rows[places[at]].reason = _plainly(error)
             rest = [place for at, place in enumerate(places) if at not in at_fault]
@@ -123,14 +129,13 @@ class RowScorer:
 
     def _batch(self, batch: pyarrow.RecordBatch, rows: Sequence[_Row], parts: Sequence[tuple[Sequence[int], Outputs]]) -> pyarrow.RecordBatch:
         schema = scored_schema(self.scorer.model, self.told)
-        model_columns = {tensor.name: tensor for tensor in self.scorer.model.inputs}
         made: dict[str, Any] = {
             ORIGIN: batch.column(ORIGIN),
             KEY: batch.column(KEY),
             MOMENT: pyarrow.array([row.moment for row in rows], INSTANT),
             TEXT: pyarrow.array([_shown(row) for row in rows], pyarrow.string()),
             REASON: pyarrow.array([row.reason or None for row in rows], pyarrow.string()),
-            **{name: pyarrow.array(self._carried(name, rows, model_columns), schema.field(name).type) for name in self.told.columns},
+            **{name: pyarrow.array(self._column(name, rows), schema.field(name).type) for name in self.told.columns},
         }
         scored = [place for places, _ in parts for place in places]
         order = np.full(len(rows), -1)
@@ -141,14 +146,11 @@ class RowScorer:
             made[each.name] = pyarrow.chunked_array(values, type=each.type).combine_chunks().take(chosen)
         return pyarrow.RecordBatch.from_arrays([made[name] for name in schema.names], schema=schema)
 
-    def _carried(self, name: str, rows: Sequence[_Row], model_columns: Mapping[str, Tensor]) -> list[Any]:
+    def _column(self, name: str, rows: Sequence[_Row]) -> list[Any]:
         """Of the rows that were scored: what the model reads has its type, the rest is text."""
         if name == self.told.event_time:
             return [None if row.reason else row.moment for row in rows]
-        values = [None if row.reason else row.values.get(name) for row in rows]
-        if name in model_columns:
-            return plain_from_values(model_columns[name], values)
-        return [value if value is None or isinstance(value, str) else orjson.dumps(value).decode() for value in values]
+        return [None if row.reason else _carried(name, row.values.get(name), self.tensors) for row in rows]
 
 
 def _alike(rows: Sequence[_Row], takes: Accepted) -> dict[tuple[str, ...], list[int]]:
@@ -176,14 +178,43 @@ def _shown(row: _Row) -> str | None:
     return row.text.decode("utf-8", "replace") if row.reason and row.text is not None else None
 
 
-def _moment_tensor(told: FollowedStream) -> Tensor:
-    return Tensor(name=told.event_time, datatype="BYTES", type="timestamp")
+def _carried(name: str, value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """One value as a prediction carries it; ``ScoreError`` where it cannot be kept."""
+    if name in tensors:
+        if tensors[name].type == "timestamp":
+            return _moment(name, value)
+        (plain,) = plain_from_values(tensors[name], [value])
+        return plain
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError as error:
+        raise ScoreError(f"column '{name}' is nested too deeply to be carried") from error
 
 
-def _plainly(error: ScoreError) -> str:
+def _moment(name: str, value: Any) -> datetime | None:
+    """A time in ISO 8601, in UTC; ``ScoreError`` where it is none, or one of no century that anybody means."""
+    (moment,) = plain_from_values(Tensor(name=name, datatype="BYTES", type="timestamp"), [value])
+    if moment is None:
+        return None
+    if not FIRST_YEAR < moment.year < LAST_YEAR:
+        raise ScoreError(f"column '{name}': {moment.isoformat()} lies in no year from {FIRST_YEAR} to {LAST_YEAR}")
+    return moment.astimezone(UTC)
+
+
+def _beyond(name: str, value: Any, takes: Accepted) -> str:
+    """Why a whole number cannot be one; '' where it can, or is none."""
+    tensor = takes.tensors.get(name)
+    if tensor is None or tensor.type != "integer" or not isinstance(value, int | float) or -LARGEST <= value < LARGEST:
+        return ""
+    return f"column '{name}': {value:g} is beyond 64 bits"
+
+
+def _plainly(error: Exception) -> str:
     """Without the number of the row, which is that of a part."""
-    text = str(error)
-    return text.rpartition(" (row ")[0] or text
+    text = str(error).strip() or type(error).__name__
+    return text.rpartition(" (row ")[0] or text if isinstance(error, ScoreError) else f"it cannot be scored: {text.splitlines()[0]}"
 
 
 def reasons(rejected: pyarrow.Table) -> str:
@@ -193,7 +224,7 @@ def reasons(rejected: pyarrow.Table) -> str:
     return listing(said, 3)
 
 
-def latest(made: pyarrow.Table, before: datetime | None) -> datetime | None:
-    """The latest moment of all rows that were scored."""
+def latest(made: pyarrow.Table, before: datetime | None, now: datetime) -> datetime | None:
+    """The latest moment of all rows that were scored; of one that is still to come it is now: one wrong clock does not make all others late."""
     moments = made.filter(made.column(REASON).is_null()).column(MOMENT).to_pylist()
-    return max((moment for moment in (before, *moments) if moment is not None), default=None)
+    return max((min(moment, now) for moment in (before, *moments) if moment is not None), default=None)
