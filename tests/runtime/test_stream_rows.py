@@ -12,10 +12,11 @@ from made_features import MadeStore, bookings, late_model, sent
 from made_flights import Packaged, flights
 from made_stream import as_lines, told
 
+from mlx_runtime.batch.run import REASON
 from mlx_runtime.features import open_source
 from mlx_runtime.scorer import Scorer, load
 from mlx_runtime.stream import StreamError
-from mlx_runtime.stream.scored_rows import MOMENT, REASON, SCHEMA, RowScorer, latest, reasons, scored_schema
+from mlx_runtime.stream.scored_rows import MOMENT, SCHEMA, RowScorer, latest, reasons, scored_schema
 from mlx_runtime.stream.sinks import split
 from mlx_specs.resources import Version
 

@@ -20,6 +20,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from mlx_features.errors import FeatureError
 from mlx_runtime.artifact import verify
+from mlx_runtime.batch.run import REASON
 from mlx_runtime.cluster.artifacts import fetch_version
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_runtime.features import FeatureSource, utc_now
@@ -30,7 +31,7 @@ from mlx_runtime.stream.checkpoint import Checkpoint
 from mlx_runtime.stream.failures import explained
 from mlx_runtime.stream.folder import FORMAT, FolderSource
 from mlx_runtime.stream.kafka import PROPERTIES, is_topic, reach, read_properties, sink_options, source_options
-from mlx_runtime.stream.scored_rows import KEY, ORIGIN, REASON, TEXT, RowScorer, latest, reasons, scored_schema
+from mlx_runtime.stream.scored_rows import KEY, ORIGIN, TEXT, RowScorer, latest, reasons, scored_schema
 from mlx_runtime.stream.sinks import Parts, Sink, Topic, split
 from mlx_specs import layout
 from mlx_specs.followed import FollowedStream

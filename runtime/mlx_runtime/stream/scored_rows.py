@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import pyarrow
 
+from mlx_runtime.batch.run import PROVENANCE, REASON
 from mlx_runtime.engines import Outputs
 from mlx_runtime.features import FeatureSource, StoreUnavailable, utc_now
 from mlx_runtime.scorer import Scorer, output_schema
@@ -25,9 +26,8 @@ from mlx_specs.artifact import ModelFile, Tensor
 from mlx_specs.diagnostics import listing
 from mlx_specs.followed import FollowedStream
 
-ORIGIN, KEY, MOMENT, TEXT, REASON = "_source", "_key", "_moment", "_row", "_reason"
-"""Where a row stood (TOPIC/PARTITION/OFFSET, or FILE#ROW); its message's key; its event time; its text and why it was put aside, if it was."""
-PROVENANCE = ("model_version", "model_fingerprint")
+ORIGIN, KEY, MOMENT, TEXT = "_source", "_key", "_moment", "_row"
+"""Where a row stood (TOPIC/PARTITION/OFFSET, or FILE#ROW); its message's key; its event time; its text, if it was put aside."""
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 LARGEST = 2**63
 """Of whole numbers, what is the first too many."""
@@ -57,6 +57,8 @@ class _Row:
     text: bytes | None
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     moment: datetime | None = None
+    carried: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What its prediction carries: what the model reads has its type, the rest is text."""
     reason: str = ""
 
 
@@ -70,7 +72,7 @@ class RowScorer:
 
     def score(self, batch: pyarrow.RecordBatch, oldest: datetime | None) -> pyarrow.RecordBatch:
         """Rows whose moment lies before ``oldest`` are late."""
-        takes = accepted(self.scorer.model, self.source)
+        takes = self._takes
         texts, known = batch.column(TEXT).to_pylist(), batch.column(REASON).to_pylist()
         rows = [_Row(text, reason=reason) if reason else self._read(text, oldest, takes) for text, reason in zip(texts, known, strict=True)]
         parts = [part for names, places in _alike(rows, takes).items() for part in self._scored(rows, places, names, takes)]
@@ -89,7 +91,7 @@ class RowScorer:
         try:
             row.moment = _moment(self.told.event_time, values.get(self.told.event_time)) if self.told.event_time else None
             for name in self.told.columns:
-                _carried(name, values.get(name), self.tensors)
+                row.carried[name] = row.moment if name == self.told.event_time else _carried(name, values.get(name), self._tensors)
         except ScoreError as error:
             row.reason = row.reason or _plainly(error)
         if not row.reason and oldest is not None and row.moment is not None and row.moment < oldest:
@@ -97,7 +99,11 @@ class RowScorer:
         return row
 
     @cached_property
-    def tensors(self) -> Mapping[str, Tensor]:
+    def _takes(self) -> Accepted:
+        return accepted(self.scorer.model, self.source)
+
+    @cached_property
+    def _tensors(self) -> Mapping[str, Tensor]:
         """The model's inputs by name."""
         return {tensor.name: tensor for tensor in self.scorer.model.inputs}
 
@@ -135,7 +141,7 @@ class RowScorer:
             MOMENT: pyarrow.array([row.moment for row in rows], INSTANT),
             TEXT: pyarrow.array([_shown(row) for row in rows], pyarrow.string()),
             REASON: pyarrow.array([row.reason or None for row in rows], pyarrow.string()),
-            **{name: pyarrow.array(self._column(name, rows), schema.field(name).type) for name in self.told.columns},
+            **{name: pyarrow.array([None if row.reason else row.carried[name] for row in rows], schema.field(name).type) for name in self.told.columns},
         }
         scored = [place for places, _ in parts for place in places]
         order = np.full(len(rows), -1)
@@ -145,12 +151,6 @@ class RowScorer:
             values = [pyarrow.array(outputs[each.name], type=each.type, from_pandas=False) for _, outputs in parts]
             made[each.name] = pyarrow.chunked_array(values, type=each.type).combine_chunks().take(chosen)
         return pyarrow.RecordBatch.from_arrays([made[name] for name in schema.names], schema=schema)
-
-    def _column(self, name: str, rows: Sequence[_Row]) -> list[Any]:
-        """Of the rows that were scored: what the model reads has its type, the rest is text."""
-        if name == self.told.event_time:
-            return [None if row.reason else row.moment for row in rows]
-        return [None if row.reason else _carried(name, row.values.get(name), self.tensors) for row in rows]
 
 
 def _alike(rows: Sequence[_Row], takes: Accepted) -> dict[tuple[str, ...], list[int]]:
