@@ -81,8 +81,8 @@ class UpdateWithInputs(UpdateRequest):
 class BlockingProvider(Provider):
     """A provider whose methods may block: those in ``threaded`` run several at once, each on a thread of its own.
 
-    The others run on the host's loop, must be quick, and may be called while one of those runs. ``cancel`` is called from
-    another thread.
+    They await nothing but each other: no event loop runs there. The others run on the host's loop, must be quick, and may be
+    called while one of those runs. ``cancel`` is called from another thread.
     """
 
     threaded: frozenset[str] = frozenset({"create", "read", "update", "delete"})

@@ -101,7 +101,17 @@ class Servicer(ProviderServicer):
         return isinstance(self.provider, BlockingProvider) and method.lower() in self.provider.threaded
 
     async def _work(self, method: str, operation: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.to_thread(asyncio.run, operation) if self.is_threaded(method) else await operation
+        return await asyncio.to_thread(to_its_end, operation) if self.is_threaded(method) else await operation
+
+
+def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """The result of work that blocks: it needs no event loop, so none is made for it."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    work.close()
+    raise RuntimeError("a method in `threaded` may block, and cannot wait on an event loop: leave it out there, or block")
 
 
 def _check_request(request: pb.CheckRequest) -> sdk.CheckRequest:

@@ -1,20 +1,47 @@
 """A command line's process does not load or search what it has no use for."""
 
 import json
+import os
 import subprocess
 import sys
 
-CODE = """
+FRAME = """
 import gc, json, sys
 from mlx_cli.hurried import hurried
 with hurried():
     import pulumi
-    unread = "pulumi.automation._stack" not in sys.modules
-    stack = pulumi.automation.Stack.__name__
-print(json.dumps([unread, stack, "pulumi.automation._stack" in sys.modules, gc.get_freeze_count() > 10_000, len(gc.get_objects()) < 1_000]))
+{code}
+print(json.dumps(said + [gc.get_freeze_count() > 10_000, len(gc.get_objects()) < 1_000]))
+"""
+AUTOMATION = """
+    said = ["pulumi.automation._stack" not in sys.modules]
+    said += [pulumi.automation.Stack.__name__, "pulumi.automation._stack" in sys.modules]
+"""
+GRPC = """
+    said = ["grpc._compression" in sys.modules, "grpc.aio._server" in sys.modules, "psutil._common" in sys.modules]
+    from grpc import StatusCode
+    said += [StatusCode.OK.name, "grpc._compression" in sys.modules, "grpc.aio._server" in sys.modules]
+    import grpc
+    said += [grpc.aio.server.__name__, "grpc.aio._server" in sys.modules, hasattr(grpc, "nonsense")]
+"""
+TRACING = """
+    said = ["opentelemetry.sdk.trace" in sys.modules]
 """
 
 
+def said(code: str, **environment: str) -> object:
+    ran = subprocess.run([sys.executable, "-c", FRAME.format(code=code)], capture_output=True, text=True, check=True, env={**os.environ, **environment})
+    return json.loads(ran.stdout)
+
+
 def test_the_automation_api_is_loaded_when_it_is_looked_at_and_nothing_is_left_to_search_at_the_end() -> None:
-    said = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
-    assert json.loads(said.stdout) == [True, "Stack", True, True, True]
+    assert said(AUTOMATION) == [True, "Stack", True, True, True]
+
+
+def test_grpc_is_loaded_when_a_name_of_it_is_used_and_not_when_the_sdk_imports_it() -> None:
+    assert said(GRPC) == [False, False, False, "OK", True, False, "server", True, False, True, True]
+
+
+def test_tracing_is_loaded_where_somebody_traces() -> None:
+    assert said(TRACING) == [False, True, True]
+    assert said(TRACING, TRACEPARENT="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") == [True, True, True]

@@ -33,9 +33,11 @@ class Told(BlockingProvider):
         return CheckResponse(inputs=encode({"thread": threading.get_ident()}))
 
     async def create(self, request: CreateRequest) -> CreateResponse:
-        await asyncio.sleep(0)
-        if decode(request.properties).get("fails"):
+        asked = decode(request.properties)
+        if asked.get("fails"):
             raise ValueError("no room")
+        if asked.get("awaits"):
+            await asyncio.sleep(0)
         return CreateResponse("a", encode({"thread": threading.get_ident(), "seen": OF_THE_PROGRAM.get()}))
 
 
@@ -60,11 +62,16 @@ def test_what_must_be_quick_runs_on_the_providers_thread(call: Call) -> None:
     assert from_struct(call("Check", pb.CheckRequest(urn=URN)).inputs)["thread"] != threading.get_ident()
 
 
-def test_a_caller_that_runs_a_loop_itself_is_served_on_the_providers_thread(call: Call) -> None:
+def test_a_caller_that_runs_a_loop_itself_is_served_like_any_other(call: Call) -> None:
     async def main() -> dict[str, Any]:
         return created(call)
 
-    assert asyncio.run(main())["thread"] != threading.get_ident()
+    assert asyncio.run(main())["thread"] == threading.get_ident()
+
+
+def test_what_says_that_it_may_block_and_awaits_is_told_so(call: Call) -> None:
+    with pytest.raises(ProviderError, match="a method in `threaded` may block, and cannot wait on an event loop"):
+        created(call, awaits=True)
 
 
 def test_what_it_raises_is_the_providers_error(call: Call) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from mlx_engine import urns
 from mlx_engine.embedded.actions import Action, step_of
 from mlx_engine.embedded.deletions import delete_batches
+from mlx_engine.embedded.gates import Turns
 from mlx_engine.embedded.goal import Goal
 from mlx_engine.embedded.journal import Journal
 from mlx_engine.embedded.operations import Operations
@@ -71,20 +72,20 @@ class Deployment:
         self._planner = Planner(stack, olds, packages, journal)
         self._operations = Operations(journal, packages, self._slot, dry_run=dry_run)
         self._slots = threading.Semaphore(self.parallel)
+        self._looking_ahead = threading.Semaphore(2 * self.parallel + 4)
         self._deciding = threading.RLock()
-        self._decided = threading.Condition(self._deciding)
-        self._turns, self._last = 0, 0
-        """Of resources: how many have come, and the last one that was decided."""
+        self._turns = Turns()
         self._count = 0
 
     def register(self, goal: Goal) -> Resource:
         """Makes it so, and returns the resource as it stands then. Raises ``Stopped`` once the run is stopping."""
         with self._deciding:
             goal = self._with_provider(goal)
-            turn = self._turns = self._turns + 1
+            turn = self._turns.draw()
         if not self.outcome.stopping:
-            self._planner.look_ahead(goal)
-        with self._in(turn):
+            with self._looking_ahead:
+                self._planner.look_ahead(goal)
+        with turn.taken(), self._deciding:  # in the order of registration, however long each took to look ahead
             decided = self._decide(lambda: self._planner.plan(goal), lambda: self._doubtful(goal.wanted))
         return self._act(decided)
 
@@ -152,17 +153,6 @@ class Deployment:
     def _register_provider(self, goal: Goal) -> Resource:
         """Out of turn: what asked for it waits for it."""
         return self._act(self._decide(lambda: self._planner.plan(goal), lambda: self._doubtful(goal.wanted)))
-
-    @contextmanager
-    def _in(self, turn: int) -> Generator[None]:
-        """Decisions are made in the order of registration, however long each took to look ahead."""
-        with self._deciding:
-            self._decided.wait_for(lambda: self._last == turn - 1)
-            try:
-                yield
-            finally:
-                self._last = turn
-                self._decided.notify_all()
 
     def _with_provider(self, goal: Goal) -> Goal:
         wanted = goal.wanted

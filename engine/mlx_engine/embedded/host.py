@@ -134,7 +134,7 @@ class EmbeddedHost:
                 snapshot = heal(snapshot, packages, on_event, dry_run=dry_run)
                 if write:
                     write(snapshot)
-            journal = Journal(snapshot.resources, snapshot.metadata, write)
+            journal = Journal(snapshot.resources, snapshot.metadata, write, self._options.parallel)
             deployment = self._deployment(snapshot, journal, packages, on_event, dry_run=dry_run, guard=guard)
             fault = self._attempt(work, deployment, packages, journal)
         result = self._result(deployment, journal, (lambda: serial(stored)) if dry_run else (lambda: text.serial(journal.snapshot())), start)

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
-from functools import partial
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -13,7 +12,7 @@ from pulumi.provider.experimental.provider import Provider
 
 from mlx_engine.embedded.plugin import Call, InitializationFailed, Live, ProviderError, Unimplemented
 from mlx_engine.provider_codec import InitFailed, encode, wire_values
-from mlx_engine.provider_servicer import BLOCKING_THREADS, Servicer
+from mlx_engine.provider_servicer import BLOCKING_THREADS, Servicer, to_its_end
 
 T = TypeVar("T")
 
@@ -33,16 +32,15 @@ class ProviderLoop:
         self._loop.set_default_executor(ThreadPoolExecutor(BLOCKING_THREADS, "mlx-provider"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="mlx-providers", daemon=True)
         self._thread.start()
-        self._local = threading.local()
-        self._callers: list[asyncio.AbstractEventLoop] = []
 
     def caller(self, provider: Provider, version: str) -> Call:
         servicer = InProcess(provider, version)
 
         def call(method: str, request: Message) -> Any:
             work = getattr(servicer, method)(request, None)
-            here = servicer.is_threaded(method) and not _in_a_loop()
-            return _result(partial(self._run_here, work) if here else asyncio.run_coroutine_threadsafe(work, self._loop).result)
+            if servicer.is_threaded(method):  # in a context of its own: what the program has set is none of the provider's
+                return _result(lambda: Context().run(to_its_end, work))
+            return _result(asyncio.run_coroutine_threadsafe(work, self._loop).result)
 
         return call
 
@@ -50,24 +48,7 @@ class ProviderLoop:
         asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        for loop in (self._loop, *self._callers):
-            loop.close()
-
-    def _run_here(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """In a context of its own: what the program has set is none of the provider's."""
-        return Context().run(self._loop_of_this_thread().run_until_complete, work)
-
-    def _loop_of_this_thread(self) -> asyncio.AbstractEventLoop:
-        loop = getattr(self._local, "loop", None)
-        if loop is None:
-            loop = self._local.loop = asyncio.new_event_loop()
-            self._callers.append(loop)
-        return loop
-
-
-def _in_a_loop() -> bool:
-    """Whether this thread runs an event loop: it cannot run a second one."""
-    return asyncio.events._get_running_loop() is not None
+        self._loop.close()
 
 
 def _result(work: Callable[[], Any]) -> Any:

@@ -1,8 +1,8 @@
 """The snapshot while an update changes it, and the thread that keeps the checkpoint on disk close behind.
 
 What is new stands first, in the order in which it was done; what was there before and has not been met yet follows. An
-operation is on disk before it starts. A finished one is on disk with the next write: at once when another operation is about
-to start, else within ``LATEST`` seconds; writes that are asked for while one runs are joined into the next.
+operation is on disk before it starts: several with one write, as late as leaves nobody idle. A finished one is on disk with the next
+write, within ``LATEST`` seconds.
 """
 
 import threading
@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlx_engine.embedded.aliases import with_names_of_now
+from mlx_engine.embedded.gates import Gate
 from mlx_engine.state.checkpoint import Operation, Snapshot
 from mlx_engine.state.resource import Resource
 
@@ -23,7 +24,7 @@ WriteSnapshot = Callable[[Snapshot], None]
 class Journal:
     """Knows which resources stand in state, and which operations run."""
 
-    def __init__(self, before: Sequence[Resource], metadata: Mapping[str, Any], write: WriteSnapshot | None) -> None:
+    def __init__(self, before: Sequence[Resource], metadata: Mapping[str, Any], write: WriteSnapshot | None, parallel: int = 1) -> None:
         self._before = dict.fromkeys(before)
         """What stood in state when the update began, in its order, until it is met."""
         self._news: dict[str, Resource] = {}
@@ -32,7 +33,7 @@ class Journal:
         self._pending: dict[Resource, Operation] = {}
         self._metadata = metadata
         self._lock = threading.Lock()
-        self._writer = SnapshotWriter(self.snapshot, write) if write else None
+        self._writer = SnapshotWriter(self.snapshot, write, enough=2 * parallel) if write else None
 
     def snapshot(self) -> Snapshot:
         with self._lock:
@@ -65,12 +66,12 @@ class Journal:
         with self._lock:
             self._pending[resource] = Operation(resource, kind)
         if self._writer:
-            self._writer.flush()
+            self._writer.begin()
 
     def end(self, resource: Resource) -> None:
         """The operation ended without a result."""
         with self._lock:
-            self._pending.pop(resource, None)
+            self._end(resource)
         self._changed()
 
     def keep(self, new: Resource, instead_of: Resource | None = None, *, ends: Resource | None = None, changed: bool = True) -> None:
@@ -122,8 +123,8 @@ class Journal:
             del self._news[old.urn]
 
     def _end(self, resource: Resource | None) -> None:
-        if resource is not None:
-            self._pending.pop(resource, None)
+        if resource is not None and self._pending.pop(resource, None) and self._writer:
+            self._writer.end()
 
     def _set(self, old: Resource, changed: Resource, ends: Resource | None = None) -> Resource:
         with self._lock:
@@ -138,40 +139,55 @@ class Journal:
 
 
 class SnapshotWriter:
-    """Writes the latest snapshot, on a thread of its own."""
+    """Writes the latest snapshot, on a thread of its own.
 
-    def __init__(self, snapshot: Callable[[], Snapshot], write: WriteSnapshot) -> None:
+    Where ``enough`` operations are on disk and have not ended, nobody waits for another one: those that are to begin are written together later.
+    """
+
+    def __init__(self, snapshot: Callable[[], Snapshot], write: WriteSnapshot, *, enough: int) -> None:
         self._snapshot = snapshot
         self._write = write
+        self._enough = enough
         self._state = threading.Condition()
-        self._wanted = 0
-        self._written = 0
-        self._urgent = self._closing = False
+        """Only the thread waits for it."""
+        self._dirty = self._closing = False
         self._due = 0.0
+        self._beginning: list[Gate] = []
+        """Of operations that wait to be on disk."""
+        self._running = 0
+        """Operations that are on disk and have not ended."""
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="mlx-checkpoint", daemon=True)
         self._thread.start()
 
     def dirty(self) -> None:
         with self._state:
-            if self._wanted == self._written:
-                self._due = time.monotonic() + LATEST
-                self._state.notify_all()
-            self._wanted += 1
+            if not self._dirty:
+                self._dirty, self._due = True, time.monotonic() + LATEST
+                self._state.notify()
 
-    def flush(self) -> None:
+    def begin(self) -> None:
+        """Returns when the operation that was recorded before is on disk."""
+        written = Gate()
         with self._state:
-            self._wanted += 1
-            mine, self._urgent = self._wanted, True
-            self._state.notify_all()
-            self._state.wait_for(lambda: self._written >= mine or self._fault)
             if self._fault:
                 raise self._fault
+            self._beginning.append(written)
+            self._wake_if_urgent()
+        written.wait()
+        if self._fault:
+            raise self._fault
+
+    def end(self) -> None:
+        """One that had begun has ended."""
+        with self._state:
+            self._running -= 1
+            self._wake_if_urgent()
 
     def close(self) -> None:
         with self._state:
             self._closing = True
-            self._state.notify_all()
+            self._state.notify()
         self._thread.join()
         if self._fault:
             raise self._fault
@@ -183,23 +199,31 @@ class SnapshotWriter:
         except BaseException as fault:  # whoever waits for the disk raises it
             with self._state:
                 self._fault = fault
-                self._state.notify_all()
+            for written in self._beginning:
+                written.open()
 
     def _wait_for_work(self) -> bool:
         with self._state:
-            while not (self._urgent or self._closing):
-                late = self._due - time.monotonic() if self._wanted > self._written else None
+            while not (self._is_urgent() or self._closing):
+                late = self._due - time.monotonic() if self._dirty else None
                 if late is not None and late <= 0:
                     break
                 self._state.wait(late)
-            self._urgent = False
-            return self._wanted > self._written or not self._closing
+            return self._dirty or bool(self._beginning) or not self._closing
+
+    def _wake_if_urgent(self) -> None:
+        if self._is_urgent():
+            self._state.notify()
+
+    def _is_urgent(self) -> bool:
+        return bool(self._beginning) and self._running < self._enough
 
     def _write_once(self) -> None:
         with self._state:
-            target = self._wanted
+            beginning, self._dirty = len(self._beginning), False
         self._write(self._snapshot())
         with self._state:
-            self._written = target
-            self._due = time.monotonic() + LATEST
-            self._state.notify_all()
+            begun, self._beginning = self._beginning[:beginning], self._beginning[beginning:]
+            self._running += beginning
+        for written in begun:
+            written.open()

@@ -21,6 +21,8 @@ from pulumi.runtime.stack import run_in_stack
 from mlx_engine.embedded.sdk_shortcuts import short_cut
 from mlx_engine.host import Program, Stack
 
+AHEAD = 64
+"""How many resources are taken on at once: while some are worked on, the others are decided and written down, many with one write of the state."""
 _SETTINGS: Any = settings.SETTINGS
 """Its attributes are made when it is configured, each for the context that reads it."""
 
@@ -32,7 +34,7 @@ def run_program(program: Program, stack: Stack, monitor: Any, engine: Any, *, pa
     def run() -> None:
         short_cut()
         _configure(stack, monitor, engine, parallel=parallel, dry_run=dry_run)
-        _run_loop(_driver(program), threads=2 * parallel + 4)
+        _run_loop(_driver(program), threads=max(AHEAD, parallel))
 
     context = contextvars.copy_context()
     if _in_a_loop():
