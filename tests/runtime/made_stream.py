@@ -34,6 +34,8 @@ ENDED = 128 + signal.SIGTERM
 """The exit status of a driver that was told to end."""
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """No thorough compilation of what runs for seconds."""
+EXECUTORS = "--conf spark.executor.cores=1 --conf spark.executor.memory=512m"
+"""Where the master is not local: one for each core of it."""
 WITHIN = 120.0
 """Seconds in which a driver does what it is waited for."""
 
@@ -48,6 +50,21 @@ def stream_manifests(cluster: Cluster, settings: Mapping[str, Any], *, event_tim
     return stream_objects(inference, stream, with_spark, cluster.version, event_time, features)
 
 
+def environment_of(role: str, manifests: Sequence[Manifest], variables: Mapping[str, str], pod: Path, secrets: Secrets = NO_SECRETS) -> dict[str, str]:
+    """Of the pods of the driver, or of an executor."""
+    (templated,) = of_kind(manifests, "SparkApplication")["spec"][role]["template"]["spec"]["containers"]
+    return {
+        **container_of({"command": [], "env": templated["env"]}, secrets).env,
+        **variables,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": PACKAGES,
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "HOME": str(pod),
+        "TMPDIR": str(pod),
+    }
+
+
 @dataclass
 class Driver:
     """A running driver; its scratch is gone with its pod."""
@@ -56,6 +73,7 @@ class Driver:
     variables: Mapping[str, str]
     jars: Sequence[Path] = ()
     secrets: Secrets = field(default_factory=lambda: NO_SECRETS)
+    master: str = "local[2]"
     process: subprocess.Popen[str] = field(init=False)
     log: Path = field(init=False)
 
@@ -63,19 +81,11 @@ class Driver:
         pod = Path(tempfile.mkdtemp(prefix="pod-", dir=self.variables["PODS"]))
         (pod / OBJECT_FILE).write_text(of_kind(self.manifests, "ConfigMap")["data"][OBJECT_FILE])
         application = of_kind(self.manifests, "SparkApplication")["spec"]
-        (templated,) = application["driver"]["template"]["spec"]["containers"]
         arguments = [argument.replace(OBJECT_FOLDER, str(pod), 1) for argument in application["arguments"]]
         jars = f"--jars {','.join(map(str, self.jars))} " if self.jars else ""
         environment = {
-            **container_of({"command": [], "env": templated["env"]}, self.secrets).env,
-            **self.variables,
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": PACKAGES,
-            "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_SUBMIT_ARGS": f"--master local[2] --driver-java-options '{QUICK}' --conf spark.ui.enabled=false {jars}pyspark-shell",
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "HOME": str(pod),
-            "TMPDIR": str(pod),
+            **environment_of("driver", self.manifests, self.variables, pod, self.secrets),
+            "PYSPARK_SUBMIT_ARGS": f"--master {self.master} --driver-java-options '{QUICK}' {EXECUTORS} --conf spark.ui.enabled=false {jars}pyspark-shell",
         }
         self.log = pod / "log"
         with self.log.open("w") as log:
@@ -165,9 +175,9 @@ def drivers(cluster: Cluster, pods: Path, jars: Sequence[Path] = (), secrets: Se
     """Starts drivers of one stream; those that still run are killed at the end."""
     started = list[Driver]()
 
-    def start(of: Cluster = cluster, **settings: Any) -> tuple[Driver, Followed]:
+    def start(of: Cluster = cluster, master: str = "local[2]", **settings: Any) -> tuple[Driver, Followed]:
         manifests = stream_manifests(of, {**usual, **settings})
-        started.append(Driver(manifests, {**cluster.bucket.variables, "PODS": str(pods)}, jars, secrets))
+        started.append(Driver(manifests, {**cluster.bucket.variables, "PODS": str(pods)}, jars, secrets, master))
         return started[-1], Followed(of, manifests)
 
     yield start

@@ -1,5 +1,6 @@
 """`stream` over a folder: the rendered driver as a process under Spark's local master, against a real S3 server."""
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ import pytest
 from made_flights import Packaged
 from made_scored import Cluster, laid, numbered
 from made_storage import Buckets
-from made_stream import ENDED, WITHIN, Start, add_lines, as_lines, drivers, of_version, stream_cluster
+from made_stream import ENDED, WITHIN, Start, add_lines, as_lines, drivers, environment_of, of_version, stream_cluster, stream_manifests
+from spark_cluster import EXECUTORS, spark_cluster
 
 NO_PARQUET = "Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file."
 Models = Callable[[str], Packaged]
@@ -70,6 +72,24 @@ def test_files_are_scored_once_as_they_come_and_rows_that_cannot_be_are_put_asid
         },
     ]
     assert driver.said[:2] == [f"following {cluster.bucket.url}/in, from its earliest rows on", "micro-batch 0: 40 rows scored by version 4"]
+
+
+def test_executors_that_are_processes_of_their_own_score_and_one_that_is_lost_costs_no_row(cluster: Cluster, start: Start, tmp_path: Path) -> None:
+    folder, rows, pod = cluster.bucket.data / "in", numbered(40), tmp_path / "executors"
+    pod.mkdir()
+    add_lines(folder, "a.jsonl", as_lines(rows.slice(0, 20)))
+    rendered = stream_manifests(cluster, {"source": f"{cluster.bucket.url}/in"})
+    with spark_cluster(pod, environment_of("executor", rendered, cluster.bucket.variables, pod)) as spark:
+        driver, followed = start(master=spark.url, columns=["flight"])
+        driver.until(lambda: followed.count() == 20 and len(spark.executors()) == EXECUTORS)
+        lost, _ = spark.executors()
+        os.kill(lost, signal.SIGKILL)
+        add_lines(folder, "b.jsonl", as_lines(rows.slice(20)))
+        driver.until(lambda: followed.count() == 40 and len(spark.executors()) == EXECUTORS)
+        assert lost not in spark.executors()
+        assert driver.end() == ENDED
+    expected = [{"flight": str(number), **said} for number, said in enumerate(of_version(cluster, rows))]
+    assert sorted(followed.rows().drop(["_source"]).to_pylist(), key=lambda row: int(row["flight"])) == expected
 
 
 def test_whatever_dies_when_every_row_is_scored_exactly_once(cluster: Cluster, start: Start, models: Models) -> None:
