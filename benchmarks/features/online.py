@@ -21,17 +21,17 @@ import pyarrow.parquet
 from mlx_features import entity_keys
 from mlx_features.client import FeastWorker
 from mlx_features.online_sqlite import sqlite_reader
-from mlx_specs.resources import (
+from mlx_specs.feature_resources import (
     EntityDefinition,
     FeatureDefinitions,
     FeatureField,
     FeatureLookup,
     FeatureRegistryInputs,
     OnlineFeaturesInputs,
-    PreparedData,
     ServiceDefinition,
     ViewDefinition,
 )
+from mlx_specs.resources import PreparedData
 
 ENTITIES, FEATURES, ROUNDS = 10_000, 30, 300
 HOME, STORE = ".mlx/local", "bench"

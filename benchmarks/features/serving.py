@@ -21,20 +21,19 @@ import pyarrow.parquet as parquet
 from mlx_features.client import FeastWorker
 from mlx_features.repository import project
 from mlx_runtime.server import lifecycle
-from mlx_specs.resources import (
+from mlx_specs.feature_resources import (
     EntityDefinition,
     FeatureDefinitions,
     FeatureField,
     FeatureLookup,
     FeatureRegistryInputs,
-    ModelServerInputs,
     OnDemandDefinition,
     OnlineFeaturesInputs,
-    PreparedData,
     ServiceDefinition,
-    Version,
     ViewDefinition,
 )
+from mlx_specs.inference_resources import ModelServerInputs
+from mlx_specs.resources import PreparedData, Version
 
 sys.path.append(str(Path(__file__).parents[1]))
 

@@ -17,7 +17,8 @@ import pyarrow.dataset as datasets
 
 from mlx_runtime.server import lifecycle
 from mlx_specs import layout
-from mlx_specs.resources import ModelServerInputs, Version
+from mlx_specs.inference_resources import ModelServerInputs
+from mlx_specs.resources import Version
 
 sys.path.append(str(Path(__file__).parents[1]))
 

@@ -11,7 +11,7 @@ from mlx_cli.boundary import UsageError
 from mlx_features.on_demand import moment as timestamp
 from mlx_runtime.features import FeatureJoin, Freshness, Joined, open_source
 from mlx_specs.diagnostics import did_you_mean, listing
-from mlx_specs.resources import FeatureLookup
+from mlx_specs.feature_resources import FeatureLookup
 
 Row = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 from mlx_components.resource import MlxComponent, MlxResource, about
 from mlx_specs.base import plain
 from mlx_specs.dataset import Dataset, DatasetSpec
-from mlx_specs.resources import ColumnAbout, DatasetAbout, PreparedDatasetInputs
+from mlx_specs.dataset_resources import ColumnAbout, DatasetAbout, PreparedDatasetInputs
 
 OUTPUTS = ("sourceDigest", "contentDigest", "path", "rows", "rejected", "columns", "warnings")
 SPEAKS_OF_ROWS = ("source", "inputs", "keys", "eventTime", "prepare", "checks")

@@ -9,8 +9,9 @@ from mlx_components.dataset import DatasetComponent
 from mlx_components.resource import MlxComponent, MlxResource
 from mlx_features.repository import project
 from mlx_specs.feature_definitions import definitions_of, online_part, part_of
+from mlx_specs.feature_resources import FeatureDefinitions, FeatureLookup, FeatureRegistryInputs, JoinedDatasetInputs, OnlineFeaturesInputs
 from mlx_specs.feature_store import FeatureStore
-from mlx_specs.resources import FeatureDefinitions, FeatureLookup, FeatureRegistryInputs, JoinedDatasetInputs, OnlineFeaturesInputs, PreparedData
+from mlx_specs.resources import PreparedData
 
 REGISTRY_OUTPUTS = ("codeDigest", "path", "registryDigest", "appliedDigest")
 ONLINE_OUTPUTS = ("path", "rows", "latest", "status")

@@ -11,7 +11,8 @@ from mlx_components.release import ReleasedModelComponent
 from mlx_components.resource import MlxComponent, MlxResource
 from mlx_specs.base import seconds
 from mlx_specs.inference import Batch, Inference, Realtime
-from mlx_specs.resources import BatchPredictionsInputs, ModelServerInputs, PreparedData, Version
+from mlx_specs.inference_resources import BatchPredictionsInputs, ModelServerInputs
+from mlx_specs.resources import PreparedData, Version
 
 SERVER_OUTPUTS = ("url", "boundPort", "pid", "status")
 BATCH_OUTPUTS = ("path", "rows", "status")

@@ -9,8 +9,9 @@ from mlx_components.resource import MlxComponent, MlxResource
 from mlx_pipelines.contract import CHAMPION
 from mlx_specs.base import plain
 from mlx_specs.model import Model
+from mlx_specs.model_resources import ChampionInputs, ModelVersionInputs
 from mlx_specs.pipeline import PipelineSpec
-from mlx_specs.resources import About, ChampionInputs, ModelVersionInputs, PreparedData, Version
+from mlx_specs.resources import About, PreparedData, Version
 
 VERSION_OUTPUTS = ("codeDigest", "libraries", "fingerprint", "version", "runId", "artifact", "artifactDigest", "engine", "metrics")
 CHAMPION_OUTPUTS = ("current", "decided", "passed", "reasons")

@@ -9,7 +9,7 @@ from mlx_components.kubernetes.declare import ClusterProvider, declare_objects
 from mlx_components.kubernetes.place import Manifest
 from mlx_components.resource import MlxComponent, MlxResource
 from mlx_specs.base import Object
-from mlx_specs.resources import RecurringRunInputs, TrainingRunInputs
+from mlx_specs.pipeline_resources import RecurringRunInputs, TrainingRunInputs
 
 
 class OnClusterComponent(MlxComponent):

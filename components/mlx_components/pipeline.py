@@ -2,7 +2,7 @@
 
 from mlx_components.resource import MlxComponent, MlxResource
 from mlx_specs.pipeline import Pipeline
-from mlx_specs.resources import CompiledPipelineInputs
+from mlx_specs.pipeline_resources import CompiledPipelineInputs
 
 OUTPUTS = ("codeDigest", "irDigest", "path", "steps")
 

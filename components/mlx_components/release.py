@@ -6,7 +6,8 @@ from mlx_components.resource import MlxComponent, MlxResource
 from mlx_specs.base import plain
 from mlx_specs.model import Model
 from mlx_specs.release import Lock, ModelPin, ReleasedRun
-from mlx_specs.resources import PACKAGE, ReleasedModelInputs, ReleaseInputs
+from mlx_specs.release_resources import ReleasedModelInputs, ReleaseInputs
+from mlx_specs.resources import PACKAGE
 
 OUTPUTS = ("version", "current", "decided", "runId", "engine", "metrics")
 

@@ -17,7 +17,7 @@ from mlx_features import registry, repository
 from mlx_features.feast_objects import FeastObjects, feast_objects
 from mlx_features.repository import online_config
 from mlx_features.store import configure, link_sources, locked, unlink_sources
-from mlx_specs.resources import FeatureRegistryInputs, FeatureRegistryOutputs
+from mlx_specs.feature_resources import FeatureRegistryInputs, FeatureRegistryOutputs
 
 Report = Callable[[str], None]
 

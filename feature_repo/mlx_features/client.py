@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 from mlx_features import repository
 from mlx_features.errors import FeatureError
 from mlx_features.registry import registry_digest
-from mlx_specs.resources import (
+from mlx_specs.feature_resources import (
     FeatureRegistryInputs,
     FeatureRegistryOutputs,
     JoinedDatasetInputs,

@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.compute
 
 from mlx_specs.dataset import ColumnType
-from mlx_specs.resources import digest
+from mlx_specs.digests import digest
 
 if TYPE_CHECKING:
     from hashlib import _Hash

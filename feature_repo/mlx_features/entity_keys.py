@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlx_features.errors import FeatureError
-from mlx_specs.resources import EntityDefinition
+from mlx_specs.feature_resources import EntityDefinition
 
 STRING, INT64 = 2, 4
 """Feast's numbers of the types of join keys."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from mlx_features import on_demand
 from mlx_features.on_demand import READ, call, input_names
+from mlx_specs.feature_resources import OnDemandDefinition
 from mlx_specs.layout import find_workspace
-from mlx_specs.resources import OnDemandDefinition
 
 
 def columns(definition: str, inputs: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:

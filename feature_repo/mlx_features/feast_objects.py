@@ -25,7 +25,8 @@ from feast.value_type import ValueType
 from mlx_features import on_demand
 from mlx_features.on_demand import Function
 from mlx_features.repository import REGISTRY, feast_name, source_path
-from mlx_specs.resources import About, EntityDefinition, FeatureDefinitions, FeatureField, OnDemandDefinition, ServiceDefinition, ViewDefinition
+from mlx_specs.feature_resources import EntityDefinition, FeatureDefinitions, FeatureField, OnDemandDefinition, ServiceDefinition, ViewDefinition
+from mlx_specs.resources import About
 
 TYPES: Mapping[str, PrimitiveFeastType] = {
     "string": String, "integer": Int64, "float": Float64, "boolean": Bool, "timestamp": UnixTimestamp,

@@ -22,7 +22,7 @@ from mlx_features.on_demand import READ
 from mlx_features.repository import feast_name
 from mlx_features.store import link_sources, locked, open_store
 from mlx_specs.dataset import ColumnType
-from mlx_specs.resources import JoinedDatasetInputs, JoinedDatasetOutputs, OnDemandDefinition, ServiceDefinition, ViewDefinition
+from mlx_specs.feature_resources import JoinedDatasetInputs, JoinedDatasetOutputs, OnDemandDefinition, ServiceDefinition, ViewDefinition
 
 Report = Callable[[str], None]
 MOMENT, PLACE = "event_timestamp", "mlx_place"

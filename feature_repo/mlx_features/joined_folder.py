@@ -17,8 +17,8 @@ import pyarrow.parquet
 from mlx_features.content import ARROW, BATCH, RowsDigest
 from mlx_specs import layout
 from mlx_specs.dataset import ColumnType
+from mlx_specs.feature_resources import JoinedDatasetInputs, JoinedDatasetOutputs
 from mlx_specs.resources import ColumnType as Column
-from mlx_specs.resources import JoinedDatasetInputs, JoinedDatasetOutputs
 
 DATA, MANIFEST = "data.parquet", "manifest.json"
 

@@ -16,7 +16,7 @@ from mlx_features.errors import FeatureError
 from mlx_features.online_state import Held
 from mlx_features.repository import feast_name, source_path
 from mlx_features.store import link_sources, locked, open_store
-from mlx_specs.resources import OnlineFeaturesInputs, OnlineFeaturesOutputs, ViewDefinition
+from mlx_specs.feature_resources import OnlineFeaturesInputs, OnlineFeaturesOutputs, ViewDefinition
 
 Report = Callable[[str], None]
 MATERIALISED = "Materialised"

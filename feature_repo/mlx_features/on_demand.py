@@ -13,7 +13,7 @@ from typing import Any
 
 from mlx_features.errors import FeatureError
 from mlx_features.repository import CODE
-from mlx_specs.resources import OnDemandDefinition
+from mlx_specs.feature_resources import OnDemandDefinition
 
 Function = Callable[..., Any]
 

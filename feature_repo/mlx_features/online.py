@@ -15,7 +15,7 @@ from mlx_features.errors import FeatureError
 from mlx_features.on_demand import READ
 from mlx_features.repository import feast_name
 from mlx_features.values import Layout, decoder, nothing
-from mlx_specs.resources import EntityDefinition, FeatureDefinitions, FeatureLookup, ViewDefinition
+from mlx_specs.feature_resources import EntityDefinition, FeatureDefinitions, FeatureLookup, ViewDefinition
 
 Reason: TypeAlias = Literal["", "no row", "too old"]
 Stored: TypeAlias = Mapping[bytes, tuple[int, Mapping[str, Any]]]

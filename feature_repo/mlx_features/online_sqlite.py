@@ -9,7 +9,7 @@ from pathlib import Path
 from mlx_features.errors import FeatureError
 from mlx_features.online import Asked, OnlineReader, Stored
 from mlx_features.sqlite_reads import open_to_read
-from mlx_specs.resources import FeatureLookup
+from mlx_specs.feature_resources import FeatureLookup
 
 LIMIT = 30_000
 """Keys of a statement; SQLite takes 32,766 parameters."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from mlx_features.feast_protos import registry_message
 from mlx_features.repository import REGISTRY
-from mlx_specs.resources import digest
+from mlx_specs.digests import digest
 
 OBJECTS = ("entities", "featureViews", "onDemandFeatureViews", "streamFeatureViews", "featureServices", "dataSources", "labelViews")
 LEFT_OUT = frozenset({"meta", "project", "dataSourceClassType", "version", "versionTag", "body", "state"})

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from mlx_features.errors import FeatureError
 from mlx_features.online_settings import online_settings
-from mlx_specs.resources import FeatureRegistryInputs, JoinedDatasetInputs, OnlineFeaturesInputs
+from mlx_specs.feature_resources import FeatureRegistryInputs, JoinedDatasetInputs, OnlineFeaturesInputs
 
 COUNTERS = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")
 """Where Feast counts for its server, also where nothing is served: a temporary folder that it makes where none is named."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_pipelines.errors import PipelineError
-from mlx_specs.resources import digest
+from mlx_specs.digests import digest
 
 OWN_PACKAGE = "mlx_pipelines"
 OWN_ROOT = Path(__file__).parent.parent

@@ -21,7 +21,7 @@ from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.failure import last_exception
 from mlx_pipelines.process import environment
 from mlx_pipelines.refusals import refuse_what_runs_wrongly
-from mlx_specs.resources import digest
+from mlx_specs.digests import digest
 
 IR = dict[str, Any]
 LIMIT_SECONDS = 120

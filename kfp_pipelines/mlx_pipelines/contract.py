@@ -17,7 +17,7 @@ from mlx_pipelines.errors import PipelineError
 from mlx_specs import layout
 from mlx_specs.base import plain
 from mlx_specs.model import ModelSpec
-from mlx_specs.resources import ModelVersionInputs
+from mlx_specs.model_resources import ModelVersionInputs
 
 HELD_OUT = "held_out.parquet"
 """The rows that no training saw, with all columns of the data: gates judge on them, later ones too."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlx_pipelines.code import OWN_ROOT, Source, closure, find_module, module_parts, parse, split_entry
 from mlx_pipelines.errors import PipelineError
 from mlx_specs.diagnostics import did_you_mean, there_are
-from mlx_specs.resources import digest
+from mlx_specs.digests import digest
 
 FOLDER = "feature_repo"
 """Of the workspace: its modules are importable in on-demand views."""

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from mlx_pipelines.errors import PipelineError
-from mlx_specs.resources import PipelineRun
+from mlx_specs.pipeline_resources import PipelineRun
 
 AUDIENCE = "pipelines.kubeflow.org"
 """Whom a token is for that it takes."""

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from mlx_specs.resources import Version, digest
+from mlx_specs.digests import digest
+from mlx_specs.resources import Version
 
 DATA_DIGEST = "mlx.data_digest"
 """The tag of a version that says which rows it learned from."""

@@ -22,7 +22,7 @@ from mlx_pipelines.training_failure import explained
 from mlx_runtime.artifact import ArtifactError, verify
 from mlx_specs import layout
 from mlx_specs.artifact import MANIFEST_FILE, ModelFile
-from mlx_specs.resources import ModelVersionInputs, ModelVersionOutputs
+from mlx_specs.model_resources import ModelVersionInputs, ModelVersionOutputs
 
 Report = Callable[[str], None]
 

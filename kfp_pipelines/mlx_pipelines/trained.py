@@ -10,7 +10,7 @@ from pathlib import Path
 from mlx_pipelines.registry_reads import Registered, find_fingerprint
 from mlx_runtime.artifact import ArtifactError, verify
 from mlx_specs import layout
-from mlx_specs.resources import ModelVersionInputs
+from mlx_specs.model_resources import ModelVersionInputs
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
-from mlx_specs.resources import BatchPredictionsInputs, BatchPredictionsOutputs
+from mlx_specs.inference_resources import BatchPredictionsInputs, BatchPredictionsOutputs
 
 SCORED_FROM = ("version", "input", "columns", "home")
 

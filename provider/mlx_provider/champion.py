@@ -4,7 +4,8 @@ from pathlib import Path
 
 from mlx_pipelines.errors import PipelineError
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
-from mlx_specs.resources import ChampionInputs, ChampionOutputs, Version
+from mlx_specs.model_resources import ChampionInputs, ChampionOutputs
+from mlx_specs.resources import Version
 
 
 class Champion:

@@ -9,7 +9,7 @@ from mlx_pipelines.compile import compile_pipeline
 from mlx_pipelines.errors import PipelineError
 from mlx_provider.protocol import CheckError, Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
-from mlx_specs.resources import CompiledPipelineInputs, CompiledPipelineOutputs
+from mlx_specs.pipeline_resources import CompiledPipelineInputs, CompiledPipelineOutputs
 
 COMPILED_FROM = ("entry", "arguments", "codeDigest", "home")
 

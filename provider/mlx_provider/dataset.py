@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlx_provider.protocol import CheckError, Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
-from mlx_specs.resources import PreparedDatasetInputs, PreparedDatasetOutputs
+from mlx_specs.dataset_resources import PreparedDatasetInputs, PreparedDatasetOutputs
 
 PREPARED_FROM = ("name", "home", "definition", "inputs", "sourceDigest")
 """Inputs that decide which rows come out."""

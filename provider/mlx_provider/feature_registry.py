@@ -13,7 +13,7 @@ from mlx_pipelines.errors import PipelineError
 from mlx_pipelines.feature_code import FOLDER, functions_digest
 from mlx_provider.protocol import CheckError, Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
-from mlx_specs.resources import FeatureDefinitions, FeatureRegistryInputs, FeatureRegistryOutputs
+from mlx_specs.feature_resources import FeatureDefinitions, FeatureRegistryInputs, FeatureRegistryOutputs
 
 
 class FeatureRegistry:

@@ -11,7 +11,7 @@ from mlx_features.shared import worker
 from mlx_provider.feature_registry import code_of, given
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
-from mlx_specs.resources import JoinedDatasetInputs, JoinedDatasetOutputs
+from mlx_specs.feature_resources import JoinedDatasetInputs, JoinedDatasetOutputs
 
 JOINED_FROM = ("name", "home", "store", "definitions", "sources", "data", "codeDigest")
 """Inputs that decide which values come out."""

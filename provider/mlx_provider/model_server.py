@@ -6,7 +6,7 @@ from pathlib import Path
 from mlx_provider.feature_registry import code_of
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
-from mlx_specs.resources import ModelServerInputs, ModelServerOutputs
+from mlx_specs.inference_resources import ModelServerInputs, ModelServerOutputs
 
 DEFAULTS = {"log": False}
 """Of inputs that came later."""

@@ -7,7 +7,8 @@ from mlx_pipelines.code import code_digest
 from mlx_pipelines.errors import PipelineError
 from mlx_provider.protocol import CheckError, Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_provider.training_failure import forget_failure, record_failure
-from mlx_specs.resources import OUTSIDE_FINGERPRINT, UNKNOWN_DIGEST, ModelVersionInputs, ModelVersionOutputs, fingerprint
+from mlx_specs.digests import UNKNOWN_DIGEST
+from mlx_specs.model_resources import OUTSIDE_FINGERPRINT, ModelVersionInputs, ModelVersionOutputs, fingerprint
 
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "skl2onnx", "onnxruntime")
 UPDATED_IN_PLACE = ("about", "package")

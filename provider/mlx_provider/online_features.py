@@ -10,7 +10,7 @@ from mlx_features.repository import online_path, table
 from mlx_features.shared import worker
 from mlx_features.sqlite_reads import open_to_read
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
-from mlx_specs.resources import OnlineFeaturesInputs, OnlineFeaturesOutputs
+from mlx_specs.feature_resources import OnlineFeaturesInputs, OnlineFeaturesOutputs
 
 MATERIALISED_FROM = ("home", "definitions", "sources", "start", "trigger")
 NOT_RUN = "NotRun(manual)"

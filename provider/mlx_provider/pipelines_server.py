@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlx_kubernetes.errors import KubernetesError
 from mlx_pipelines.errors import PipelineError
 from mlx_provider.protocol import ResourceError
-from mlx_specs.resources import ClusterAccess, PipelineRun
+from mlx_specs.pipeline_resources import ClusterAccess, PipelineRun
 
 if TYPE_CHECKING:
     from mlx_kubernetes.client import Client

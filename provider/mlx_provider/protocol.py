@@ -1,6 +1,6 @@
 """What one resource type of our provider must do, in plain dicts; no pulumi here.
 
-Inputs and outputs are JSON in camelCase (mlx_specs.resources). In a preview a value may be ``UNKNOWN``. Every create is
+Inputs and outputs are JSON in camelCase (mlx_specs.*_resources). In a preview a value may be ``UNKNOWN``. Every create is
 idempotent: asked again after a kill, it finds what it made by its name or digest and adopts it.
 """
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from mlx_provider.pipelines_server import pipelines_server, reached, refuse_unfit_pipelines, speaking_of
 from mlx_provider.protocol import Created, Difference, Report, Values, changed_inputs
 from mlx_provider.training_run import ACCESS
-from mlx_specs.resources import RecurringRunInputs, RecurringRunOutputs
+from mlx_specs.pipeline_resources import RecurringRunInputs, RecurringRunOutputs
 
 
 class RecurringRun:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlx_provider.protocol import Created, Difference, Report, Values, changed_inputs
-from mlx_specs.resources import ReleaseInputs
+from mlx_specs.release_resources import ReleaseInputs
 
 
 class Release:

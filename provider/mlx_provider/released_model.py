@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from mlx_provider.protocol import Created, Difference, Report, ResourceError, Values, changed_inputs
 from mlx_specs import layout
 from mlx_specs.release import ReleasedRun
-from mlx_specs.resources import ReleasedModelInputs, ReleasedModelOutputs, Version
+from mlx_specs.release_resources import ReleasedModelInputs, ReleasedModelOutputs
+from mlx_specs.resources import Version
 
 if TYPE_CHECKING:
     from mlx_pipelines.registry import Registered

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from mlx_specs import layout
-from mlx_specs.resources import ModelVersionInputs, Wire
+from mlx_specs.model_resources import ModelVersionInputs
+from mlx_specs.resources import Wire
 
 if TYPE_CHECKING:
     from mlx_pipelines.errors import PipelineError

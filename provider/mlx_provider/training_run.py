@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlx_provider.pipelines_server import namespace_made, pipelines_server, reached, refuse_unfit_pipelines, speaking_of
 from mlx_provider.protocol import Created, Difference, Report, Values, changed_inputs
-from mlx_specs.resources import TrainingRunInputs, TrainingRunOutputs
+from mlx_specs.pipeline_resources import TrainingRunInputs, TrainingRunOutputs
 
 DIGITS = 16
 ACCESS = frozenset({"access"})

@@ -19,7 +19,7 @@ from mlx_features.errors import FeatureError
 from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.signature import ScoreError
 from mlx_runtime.workspace_code import as_the_files_are_now
-from mlx_specs.resources import FeatureField, FeatureLookup, OnDemandDefinition, ServiceDefinition, ViewDefinition
+from mlx_specs.feature_resources import FeatureField, FeatureLookup, OnDemandDefinition, ServiceDefinition, ViewDefinition
 
 if TYPE_CHECKING:
     from mlx_features.online import Found, OnlineReader

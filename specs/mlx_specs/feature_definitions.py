@@ -7,17 +7,10 @@ values (who owns a view, whether it is served online), so that such a change joi
 from collections.abc import Mapping, Sequence
 
 from mlx_specs.base import seconds
+from mlx_specs.feature_resources import EntityDefinition, FeatureDefinitions, FeatureField, OnDemandDefinition, ServiceDefinition, ViewDefinition
 from mlx_specs.feature_services import all_of
 from mlx_specs.feature_store import Entity, FeatureService, FeatureStore, FeatureStoreSpec, FeatureView, OnDemandView
-from mlx_specs.resources import (
-    About,
-    EntityDefinition,
-    FeatureDefinitions,
-    FeatureField,
-    OnDemandDefinition,
-    ServiceDefinition,
-    ViewDefinition,
-)
+from mlx_specs.resources import About
 
 
 def definitions_of(store: FeatureStore, event_times: Mapping[str, str], folder: str = "") -> FeatureDefinitions:

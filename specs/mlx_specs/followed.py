@@ -2,8 +2,9 @@
 
 from typing import Literal
 
+from mlx_specs.digests import digest
 from mlx_specs.remote_lookup import RemoteLookup
-from mlx_specs.resources import Version, Wire, digest
+from mlx_specs.resources import Version, Wire
 
 
 class FollowedStream(Wire):

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mlx_specs.base import Name, Strict, plain
-from mlx_specs.resources import Version, Wire, digest
+from mlx_specs.digests import digest
+from mlx_specs.resources import Version, Wire
 
 LOCK_KIND = "ReleaseLock"
 DIGEST_PATTERN = "^[0-9a-f]{64}$"

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from mlx_specs.resources import FeatureLookup, Wire
+from mlx_specs.feature_resources import FeatureLookup
+from mlx_specs.resources import Wire
 
 
 class RemoteLookup(Wire):

@@ -9,7 +9,7 @@ from mlx_engine.state.lock import holders
 from mlx_features.shared import close_workers
 from mlx_provider.batch_predictions import scores
 from mlx_specs.clusters import STACK_PREFIX
-from mlx_specs.resources import BatchPredictionsOutputs
+from mlx_specs.inference_resources import BatchPredictionsOutputs
 from mlx_stacks.bundle import keep_bundle, keep_sources
 from mlx_stacks.changes import RESOURCES, FieldChange, field_changes_of, id_of_urn
 from mlx_stacks.errors import Blocked, StalePlan, UserError, hint_of

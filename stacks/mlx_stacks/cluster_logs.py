@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mlx_kubernetes.client import Client
-from mlx_specs.resources import TrainingRunOutputs
+from mlx_specs.pipeline_resources import TrainingRunOutputs
 from mlx_stacks.cluster_live import Live, read_around, read_owned, read_pods
 from mlx_stacks.cluster_look import asked
 from mlx_stacks.on_cluster import connect

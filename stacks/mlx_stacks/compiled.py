@@ -10,9 +10,9 @@ from typing import Any
 
 from mlx_pipelines.code import code_digest
 from mlx_pipelines.compile import compile_pipeline, read_ir
+from mlx_specs.digests import digest
 from mlx_specs.layout import user_cache
 from mlx_specs.pipeline import PipelineSpec
-from mlx_specs.resources import digest
 
 
 def compiled(spec: PipelineSpec, root: Path) -> dict[str, Any]:

@@ -13,12 +13,15 @@ from typing import Any
 from mlx_engine.host import Step
 from mlx_specs.artifact import MODEL_FILE
 from mlx_specs.diagnostics import listing
+from mlx_specs.feature_resources import FeatureDefinitions, JoinedDatasetInputs
 from mlx_specs.feature_services import Service, services_of
 from mlx_specs.graph import Graph
 from mlx_specs.inference import Inference
+from mlx_specs.inference_resources import ModelServerInputs
 from mlx_specs.model import Model
+from mlx_specs.model_resources import ChampionOutputs
 from mlx_specs.references import used_services
-from mlx_specs.resources import ChampionOutputs, FeatureDefinitions, JoinedDatasetInputs, ModelServerInputs, Version
+from mlx_specs.resources import Version
 from mlx_stacks.changes import id_of_urn
 from mlx_stacks.errors import Blocked
 

@@ -13,7 +13,9 @@ from mlx_engine.host import UNKNOWN, Op, Step
 from mlx_pipelines.trained import find_trained
 from mlx_provider.batch_predictions import is_scored, scores
 from mlx_specs.feature_definitions import without_about
-from mlx_specs.resources import FeatureDefinitions, ModelVersionInputs, Version
+from mlx_specs.feature_resources import FeatureDefinitions
+from mlx_specs.model_resources import ModelVersionInputs
+from mlx_specs.resources import Version
 from mlx_stacks import kubernetes_effects
 from mlx_stacks.changes import has_unknown
 from mlx_stacks.kubernetes_effects import NOT_WAITED_FOR

@@ -19,7 +19,8 @@ from mlx_pipelines.registry_server import registered_name
 from mlx_provider.pipelines_server import pipelines_server
 from mlx_specs.cluster import Cluster
 from mlx_specs.environment import KubernetesTarget
-from mlx_specs.resources import SubmittedRun, TrainingRunOutputs, Version
+from mlx_specs.pipeline_resources import SubmittedRun, TrainingRunOutputs
+from mlx_specs.resources import Version
 from mlx_stacks.api_object import text
 from mlx_stacks.cluster_cause import Cause, is_well
 from mlx_stacks.cluster_live import AT_ONCE, Live, read_around, read_owned

@@ -12,7 +12,8 @@ from mlx_engine.host import EngineError, Event, UpdateFailed
 from mlx_provider.training_failure import TrainingFailure
 from mlx_runtime.artifact import ArtifactError, verify
 from mlx_specs.inference import Inference
-from mlx_specs.resources import ModelServerOutputs, ModelVersionOutputs
+from mlx_specs.inference_resources import ModelServerOutputs
+from mlx_specs.model_resources import ModelVersionOutputs
 from mlx_stacks.apply import lock_holders, refresh
 from mlx_stacks.changes import id_of_urn
 from mlx_stacks.check import check_workspace

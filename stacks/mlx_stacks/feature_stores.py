@@ -6,7 +6,7 @@ from mlx_features.repository import online_path, project
 from mlx_specs.diagnostics import did_you_mean, listing
 from mlx_specs.environment import KubernetesTarget
 from mlx_specs.feature_definitions import part_of
-from mlx_specs.resources import FeatureDefinitions, FeatureLookup, FeatureRegistryOutputs, OnlineFeaturesOutputs
+from mlx_specs.feature_resources import FeatureDefinitions, FeatureLookup, FeatureRegistryOutputs, OnlineFeaturesOutputs
 from mlx_stacks.errors import UserError
 from mlx_stacks.status import recorded_by_object
 from mlx_stacks.workspace import Workspace, open_host

@@ -12,12 +12,12 @@ from mlx_pipelines.code_bundle import packed_functions
 from mlx_pipelines.feature_code import FOLDER, functions_digest
 from mlx_specs.dataset import Dataset
 from mlx_specs.feature_definitions import definitions_of, part_of
+from mlx_specs.feature_resources import FeatureDefinitions, FeatureLookup
 from mlx_specs.feature_services import Service, services_of
 from mlx_specs.feature_store import FeatureStore
 from mlx_specs.graph import Graph
 from mlx_specs.inference import Inference
 from mlx_specs.moments import event_time_of_rows
-from mlx_specs.resources import FeatureDefinitions, FeatureLookup
 from mlx_stacks.releases import released_code
 from mlx_stacks.submitted import feature_join, prepared_data
 from mlx_stacks.workspace import Workspace

@@ -27,7 +27,8 @@ from mlx_specs.inference import Inference
 from mlx_specs.kinds import AnyObject
 from mlx_specs.model import Model
 from mlx_specs.pipeline import Pipeline
-from mlx_specs.resources import SubmittedRun, Version
+from mlx_specs.pipeline_resources import SubmittedRun
+from mlx_specs.resources import Version
 from mlx_stacks.errors import UserError
 from mlx_stacks.features_on_cluster import joined, looked_up, registered_stores
 from mlx_stacks.pinned import Released

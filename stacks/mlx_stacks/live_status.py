@@ -19,7 +19,8 @@ from mlx_specs.model import Model
 from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
-from mlx_specs.resources import TrainingRunOutputs, Version
+from mlx_specs.pipeline_resources import TrainingRunOutputs
+from mlx_specs.resources import Version
 from mlx_stacks.api_object import Object, condition, name_of, newest_first, part, text
 from mlx_stacks.cluster_cause import Cause, Link, Scene, cause_of_waiting, find_cause, is_well
 from mlx_stacks.cluster_live import OWNED, TRAINING_LABEL, Live

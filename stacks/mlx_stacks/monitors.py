@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlx_runtime.monitor.report import MonitorReport, latest_report
+from mlx_specs.inference_resources import ModelServerOutputs
 from mlx_specs.layout import Layout
 from mlx_specs.monitor import MonitorSpec
-from mlx_specs.resources import DeclaredInputs, ModelServerOutputs, Version
+from mlx_specs.resources import DeclaredInputs, Version
 from mlx_specs.watched import Watched
 from mlx_stacks.errors import UserError
 from mlx_stacks.recorded import Values, recorded_by_object

@@ -43,7 +43,7 @@ from mlx_specs.moments import event_time_of_rows
 from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
-from mlx_specs.resources import ClusterAccess, PipelineRun, RecurringRunInputs, TrainingRunInputs
+from mlx_specs.pipeline_resources import ClusterAccess, PipelineRun, RecurringRunInputs, TrainingRunInputs
 from mlx_specs.state import FILE_BACKEND
 from mlx_specs.support import deferral
 from mlx_stacks.cluster_look import Connected, asked, nodes_if_allowed

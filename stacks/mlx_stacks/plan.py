@@ -14,8 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from mlx_engine.host import OnEvent, Op, Result, Step
 from mlx_pipelines.code import CODE, code_parts, explain_change
 from mlx_specs import layout
+from mlx_specs.digests import UNKNOWN_DIGEST, digest
 from mlx_specs.graph import Graph
-from mlx_specs.resources import UNKNOWN_DIGEST, ModelVersionOutputs, digest
+from mlx_specs.model_resources import ModelVersionOutputs
 from mlx_stacks.changes import FieldChange, ObjectSteps, by_object, is_resource
 from mlx_stacks.cluster_program import add_on_notes, pools_before, pools_now
 from mlx_stacks.dropped import refuse_dropped

@@ -14,7 +14,8 @@ from mlx_engine.state.lock import locked, user_and_host
 from mlx_specs import layout
 from mlx_specs.lock_file import lock_path, read_lock, write_lock
 from mlx_specs.release import Lock, Provenance, ReleaseFile, make_lock
-from mlx_specs.resources import ReleasedModelOutputs, ReleaseInputs, Version
+from mlx_specs.release_resources import ReleasedModelOutputs, ReleaseInputs
+from mlx_specs.resources import Version
 from mlx_stacks.errors import Blocked, UserError
 from mlx_stacks.release_copy import bring_model
 from mlx_stacks.release_difference import Change, differences_of

@@ -19,12 +19,13 @@ from mlx_runtime.artifact import verify
 from mlx_runtime.cluster.datasets import definition_key, read_prepared
 from mlx_specs import layout
 from mlx_specs.artifact import ModelFile
+from mlx_specs.digests import digest
 from mlx_specs.environment import KubernetesTarget
 from mlx_specs.feature_store import FeatureStore
 from mlx_specs.kinds import KINDS, AnyObject
 from mlx_specs.model import Model
+from mlx_specs.pipeline_resources import SubmittedRun
 from mlx_specs.release import DataPin, ModelPin, PipelinePin, ReleasedRun, definition_digest
-from mlx_specs.resources import SubmittedRun, digest
 from mlx_stacks.found import CODE_DIGEST, PIPELINE_VERSION, SUBMITTED, WRITTEN, asking
 from mlx_stacks.recorded import Values, recorded_on_cluster, said_by_components
 from mlx_stacks.release_parts import Collected, native_modules, released_run, unknown_origin

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlx_engine.state.files import StackFiles, files_of
-from mlx_specs.resources import ReleaseInputs
+from mlx_specs.release_resources import ReleaseInputs
 from mlx_stacks.release_source import present_release, recorded
 from mlx_stacks.release_storage import is_kept
 from mlx_stacks.workspace import Workspace

@@ -11,8 +11,8 @@ from mlx_pipelines.registered import RecordedRun, Registered
 from mlx_specs.base import Object, plain
 from mlx_specs.feature_store import FeatureStore
 from mlx_specs.model import Model
+from mlx_specs.model_resources import ModelVersionInputs
 from mlx_specs.release import FeatureStorePin, ModelPin, Pins, PipelinePin, ReleasedRun, ReleaseFile, definition_digest
-from mlx_specs.resources import ModelVersionInputs
 from mlx_stacks.errors import UserError
 from mlx_stacks.released_code import model_code
 from mlx_stacks.releases import CODE

@@ -16,11 +16,15 @@ from mlx_pipelines.contract import HELD_OUT
 from mlx_pipelines.registry_reads import Registered, find_fingerprint, find_run
 from mlx_specs import layout
 from mlx_specs.base import plain
+from mlx_specs.feature_resources import FeatureRegistryOutputs
 from mlx_specs.feature_store import FeatureStore
 from mlx_specs.kinds import KINDS, AnyObject
 from mlx_specs.model import Model
+from mlx_specs.model_resources import ChampionOutputs, ModelVersionOutputs
+from mlx_specs.pipeline_resources import CompiledPipelineOutputs
 from mlx_specs.release import DataPin, ModelPin, PipelinePin, ReleasedRun, ReleaseFile, definition_digest
-from mlx_specs.resources import ChampionOutputs, CompiledPipelineOutputs, FeatureRegistryOutputs, ModelVersionOutputs, ReleaseInputs, Version
+from mlx_specs.release_resources import ReleaseInputs
+from mlx_specs.resources import Version
 from mlx_stacks.changes import COMPONENTS, RESOURCES
 from mlx_stacks.errors import UserError
 from mlx_stacks.release_from_cluster import collect

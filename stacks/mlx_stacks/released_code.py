@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mlx_pipelines.code import OWN_PACKAGE, code_parts
+from mlx_specs.digests import digest
 from mlx_specs.model import ModelSpec
-from mlx_specs.resources import digest
 
 
 def algorithms_of(spec: ModelSpec) -> tuple[str, ...]:

@@ -7,20 +7,15 @@ from typing import Any
 from mlx_pipelines.leaderboard import read_leaderboard
 from mlx_runtime.monitor.report import Verdict, latest_report
 from mlx_specs import layout
+from mlx_specs.dataset_resources import PreparedDatasetOutputs
 from mlx_specs.diagnostics import plural
+from mlx_specs.feature_resources import FeatureRegistryOutputs, OnlineFeaturesOutputs
 from mlx_specs.inference import Inference
+from mlx_specs.inference_resources import BatchPredictionsOutputs, ModelServerOutputs
 from mlx_specs.layout import Layout
-from mlx_specs.resources import (
-    BatchPredictionsOutputs,
-    ChampionOutputs,
-    CompiledPipelineOutputs,
-    DeclaredInputs,
-    FeatureRegistryOutputs,
-    ModelServerOutputs,
-    ModelVersionOutputs,
-    OnlineFeaturesOutputs,
-    PreparedDatasetOutputs,
-)
+from mlx_specs.model_resources import ChampionOutputs, ModelVersionOutputs
+from mlx_specs.pipeline_resources import CompiledPipelineOutputs
+from mlx_specs.resources import DeclaredInputs
 from mlx_stacks.cluster_status import cluster_status
 from mlx_stacks.environment_status import environment_status
 from mlx_stacks.last_failures import with_last_failures

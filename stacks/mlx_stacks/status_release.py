@@ -6,7 +6,7 @@ from typing import Any
 
 from mlx_runtime.artifact import ArtifactError, verify
 from mlx_specs import layout
-from mlx_specs.resources import ReleasedModelOutputs, ReleaseInputs
+from mlx_specs.release_resources import ReleasedModelOutputs, ReleaseInputs
 from mlx_stacks.object_status import ObjectStatus
 from mlx_stacks.workspace import Workspace
 

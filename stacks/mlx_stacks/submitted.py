@@ -23,13 +23,17 @@ from mlx_runtime.prepare.digests import of_files
 from mlx_runtime.prepare.folder import DATA
 from mlx_specs import layout
 from mlx_specs.dataset import Dataset
+from mlx_specs.digests import digest
 from mlx_specs.feature_definitions import definitions_of, part_of
+from mlx_specs.feature_resources import FeatureJoin
 from mlx_specs.feature_services import Service, services_of
 from mlx_specs.graph import Graph
 from mlx_specs.layout import Layout
 from mlx_specs.model import Model
+from mlx_specs.model_resources import fingerprint
 from mlx_specs.pipeline import Pipeline, PipelineSpec
-from mlx_specs.resources import FeatureJoin, PreparedData, SubmittedRun, digest, fingerprint
+from mlx_specs.pipeline_resources import SubmittedRun
+from mlx_specs.resources import PreparedData
 from mlx_stacks.compiled import compiled
 from mlx_stacks.released_code import algorithms_of
 from mlx_stacks.workspace import Workspace

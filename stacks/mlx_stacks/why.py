@@ -3,17 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mlx_specs.dataset_resources import PreparedDatasetOutputs
 from mlx_specs.diagnostics import plural
-from mlx_specs.resources import (
-    BatchPredictionsOutputs,
-    ChampionOutputs,
-    CompiledPipelineOutputs,
-    FeatureRegistryOutputs,
-    ModelServerOutputs,
-    ModelVersionOutputs,
-    PreparedDatasetOutputs,
-    TrainingRunOutputs,
-)
+from mlx_specs.feature_resources import FeatureRegistryOutputs
+from mlx_specs.inference_resources import BatchPredictionsOutputs, ModelServerOutputs
+from mlx_specs.model_resources import ChampionOutputs, ModelVersionOutputs
+from mlx_specs.pipeline_resources import CompiledPipelineOutputs, TrainingRunOutputs
 from mlx_stacks.cluster_cause import Cause, Link
 from mlx_stacks.faults import Fault, Found, Rank, find_faults
 from mlx_stacks.status import ObjectStatus, Values

@@ -16,11 +16,11 @@ from mlx_specs.base import Metadata, SecretRef
 from mlx_specs.cluster import Cluster
 from mlx_specs.clusters import load_cluster, stack_name
 from mlx_specs.diagnostics import Diagnostic
+from mlx_specs.digests import digest
 from mlx_specs.environment import Environment, EnvironmentSpec, KubernetesTarget
 from mlx_specs.graph import Graph
 from mlx_specs.layout import Layout, find_workspace, user_cache
 from mlx_specs.load import drafted
-from mlx_specs.resources import digest
 from mlx_specs.state import FILE_BACKEND, State
 from mlx_stacks.check import check_workspace
 from mlx_stacks.errors import UnknownStack, UserError

@@ -16,8 +16,8 @@ from mlx_engine.embedded import embedded_host
 from mlx_engine.host import SECRET, UNKNOWN, EventKind, Host, Options, Step, UpdateFailed
 from mlx_engine.providers import ProviderFactory
 from mlx_provider.provider import MlxProvider
+from mlx_specs.dataset_resources import DatasetAbout, PreparedDatasetInputs
 from mlx_specs.layout import find_workspace
-from mlx_specs.resources import DatasetAbout, PreparedDatasetInputs
 
 Ops = Callable[[Sequence[Step]], list[str]]
 DATASET = "mlx:index:PreparedDataset"

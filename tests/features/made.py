@@ -12,8 +12,7 @@ import pyarrow.parquet
 
 from mlx_features.content import ARROW
 from mlx_features.repository import project
-from mlx_specs.resources import (
-    About,
+from mlx_specs.feature_resources import (
     EntityDefinition,
     FeatureDefinitions,
     FeatureField,
@@ -22,10 +21,10 @@ from mlx_specs.resources import (
     JoinedDatasetInputs,
     OnDemandDefinition,
     OnlineFeaturesInputs,
-    PreparedData,
     ServiceDefinition,
     ViewDefinition,
 )
+from mlx_specs.resources import About, PreparedData
 
 STORE = "new-york"
 START = datetime(2013, 1, 1, tzinfo=UTC)

@@ -15,7 +15,8 @@ from mlx_features import registry
 from mlx_features.client import FeastWorker
 from mlx_features.errors import FeatureError
 from mlx_features.repository import config_text, feast_name
-from mlx_specs.resources import About, FeatureDefinitions, OnDemandDefinition, ServiceDefinition, ViewDefinition
+from mlx_specs.feature_resources import FeatureDefinitions, OnDemandDefinition, ServiceDefinition, ViewDefinition
+from mlx_specs.resources import About
 
 FEAST = Path(sys.executable).with_name("feast")
 REPOSITORY = """

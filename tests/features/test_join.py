@@ -24,7 +24,8 @@ from made import (
 
 from mlx_features.client import FeastWorker
 from mlx_features.errors import FeatureError
-from mlx_specs.resources import FeatureDefinitions, JoinedDatasetOutputs, PreparedData, ServiceDefinition, ViewDefinition
+from mlx_specs.feature_resources import FeatureDefinitions, JoinedDatasetOutputs, ServiceDefinition, ViewDefinition
+from mlx_specs.resources import PreparedData
 
 FEATURES = [name for names in SERVICE.views.values() for name in names]
 

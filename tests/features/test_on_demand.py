@@ -11,7 +11,7 @@ from made import fields
 
 from mlx_features.errors import FeatureError
 from mlx_features.on_demand import call, load
-from mlx_specs.resources import OnDemandDefinition
+from mlx_specs.feature_resources import OnDemandDefinition
 
 
 def view(returns: dict[str, str], defaults: dict[str, Any] | None = None, request: dict[str, str] | None = None) -> OnDemandDefinition:

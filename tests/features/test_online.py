@@ -35,7 +35,7 @@ from mlx_features.client import FeastWorker
 from mlx_features.errors import FeatureError
 from mlx_features.online import Found
 from mlx_features.online_sqlite import sqlite_reader
-from mlx_specs.resources import FeatureDefinitions, OnlineFeaturesOutputs, ServiceDefinition
+from mlx_specs.feature_resources import FeatureDefinitions, OnlineFeaturesOutputs, ServiceDefinition
 
 CARRIERS_ONLY = FeatureDefinitions(views=[CARRIERS_VIEW], services=[ServiceDefinition(name="s", views={"carriers": ["late", "flights"]})])
 CLOSED = FeatureDefinitions(

@@ -37,9 +37,12 @@ from mlx_runtime.cluster.score import fetch_version
 from mlx_runtime.cluster.storage import Storage, open_storage, sha256
 from mlx_runtime.scorer import load
 from mlx_specs.base import Compute, Metadata
+from mlx_specs.digests import digest
 from mlx_specs.model import Model, ModelSpec
+from mlx_specs.model_resources import ModelVersionInputs
 from mlx_specs.pipeline import Pipeline, PipelineSpec, StepSpec
-from mlx_specs.resources import ModelVersionInputs, PreparedData, SubmittedRun, digest
+from mlx_specs.pipeline_resources import SubmittedRun
+from mlx_specs.resources import PreparedData
 
 from .conftest import THRESHOLD, write_flights
 

@@ -11,8 +11,9 @@ from mlx_pipelines.registry import client
 from mlx_pipelines.train_version import repackage, train_version
 from mlx_specs.base import plain
 from mlx_specs.model import Model
+from mlx_specs.model_resources import ModelVersionInputs, fingerprint
 from mlx_specs.pipeline import Pipeline
-from mlx_specs.resources import ModelVersionInputs, PreparedData, fingerprint
+from mlx_specs.resources import PreparedData
 from mlx_stacks.check import check_workspace
 
 from .conftest import write_flights

@@ -19,7 +19,8 @@ from mlx_pipelines.registry import client
 from mlx_pipelines.train_version import train_version
 from mlx_specs.base import plain
 from mlx_specs.model import Model
-from mlx_specs.resources import ModelVersionInputs, ModelVersionOutputs, PreparedData, fingerprint
+from mlx_specs.model_resources import ModelVersionInputs, ModelVersionOutputs, fingerprint
+from mlx_specs.resources import PreparedData
 from mlx_stacks.check import check_workspace
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "models.md"

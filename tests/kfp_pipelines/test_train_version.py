@@ -15,7 +15,8 @@ from mlx_pipelines.gate import judge_version
 from mlx_pipelines.registry import client, set_alias, versions
 from mlx_pipelines.train_version import repackage, train_version
 from mlx_runtime.scorer import load
-from mlx_specs.resources import About, ModelVersionInputs, ModelVersionOutputs, PreparedData, Version, fingerprint
+from mlx_specs.model_resources import ModelVersionInputs, ModelVersionOutputs, fingerprint
+from mlx_specs.resources import About, PreparedData, Version
 
 from .conftest import flights, write_flights
 

@@ -12,7 +12,8 @@ from mlx_pipelines.gate import judge_version
 from mlx_pipelines.registry import client
 from mlx_pipelines.train_version import repackage, train_version
 from mlx_runtime.scorer import load
-from mlx_specs.resources import ModelVersionInputs, PreparedData, Version, fingerprint
+from mlx_specs.model_resources import ModelVersionInputs, fingerprint
+from mlx_specs.resources import PreparedData, Version
 
 from .conftest import THRESHOLD, write_flights
 

@@ -23,7 +23,9 @@ from mlx_pipelines.run import run_pipeline
 from mlx_runtime.artifact import verify
 from mlx_runtime.cluster.score import fetch_version
 from mlx_runtime.cluster.storage import open_storage
-from mlx_specs.resources import SubmittedRun, Version, digest
+from mlx_specs.digests import digest
+from mlx_specs.pipeline_resources import SubmittedRun
+from mlx_specs.resources import Version
 
 SERVICES = f"/apis/serving.kserve.io/v1beta1/namespaces/{SPACE}/inferenceservices"
 JOBS = f"/apis/batch/v1/namespaces/{SPACE}/jobs"

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mlx_provider.batch_predictions import BatchPredictions
-from mlx_specs.resources import BatchPredictionsInputs, BatchPredictionsOutputs, PreparedData, Version
+from mlx_specs.inference_resources import BatchPredictionsInputs, BatchPredictionsOutputs
+from mlx_specs.resources import PreparedData, Version
 
 ONE = Version(fingerprint="f1", version="1", artifact="a1", artifact_digest="d1")
 TWO = Version(fingerprint="f2", version="2", artifact="a2", artifact_digest="d2")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mlx_provider.champion import Champion
-from mlx_specs.resources import ChampionInputs, ChampionOutputs, Version
+from mlx_specs.model_resources import ChampionInputs, ChampionOutputs
+from mlx_specs.resources import Version
 
 FIRST = Version(version="1", fingerprint="a", artifact="models/a", artifact_digest="0")
 SECOND = Version(version="2", fingerprint="b", artifact="models/b", artifact_digest="1")

@@ -7,7 +7,7 @@ import pytest
 
 from mlx_provider.dataset import PreparedDataset
 from mlx_provider.protocol import CheckError, Difference, ResourceError
-from mlx_specs.resources import DatasetAbout, PreparedDatasetInputs
+from mlx_specs.dataset_resources import DatasetAbout, PreparedDatasetInputs
 
 RESOURCE = PreparedDataset()
 

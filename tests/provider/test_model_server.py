@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mlx_provider.model_server import ModelServer
-from mlx_specs.resources import ModelServerInputs, Version
+from mlx_specs.inference_resources import ModelServerInputs
+from mlx_specs.resources import Version
 
 
 def test_an_input_that_came_later_is_no_change_at_its_default(tmp_path: Path) -> None:

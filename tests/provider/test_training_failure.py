@@ -9,7 +9,8 @@ from mlx_pipelines.errors import PipelineError, StepFailed
 from mlx_provider.model_version import ModelVersion
 from mlx_provider.protocol import ResourceError
 from mlx_provider.training_failure import TrainingFailure, find_failure, forget_failure, record_failure
-from mlx_specs.resources import ModelVersionInputs, PreparedData
+from mlx_specs.model_resources import ModelVersionInputs
+from mlx_specs.resources import PreparedData
 
 ASKED = ModelVersionInputs(
     model="delay", task="classification", entry="e:p", data=PreparedData(name="d", digest="x", path="p"), target="late", features=["a"], split={},

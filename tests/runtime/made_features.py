@@ -17,7 +17,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from mlx_features.client import FeastWorker
 from mlx_features.repository import project
-from mlx_specs.resources import (
+from mlx_specs.feature_resources import (
     EntityDefinition,
     FeatureDefinitions,
     FeatureField,
@@ -26,10 +26,10 @@ from mlx_specs.resources import (
     JoinedDatasetInputs,
     OnDemandDefinition,
     OnlineFeaturesInputs,
-    PreparedData,
     ServiceDefinition,
     ViewDefinition,
 )
+from mlx_specs.resources import PreparedData
 
 HOME, STORE = ".mlx/local", "air-travel"
 AIRPORTS, PLACES, TAILS = ["JFK", "LGA", "EWR"], ["LAX", "BOS", "ATL", "ORD"], list(range(2**60, 2**60 + 20))

@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from mlx_specs.resources import ModelServerInputs, Version
+from mlx_specs.inference_resources import ModelServerInputs
+from mlx_specs.resources import Version
 
 NUMBERS, TEXTS = ["distance", "hour", "refundable", "booked"], ["carrier"]
 FEATURES = [*NUMBERS, *TEXTS]

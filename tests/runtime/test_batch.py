@@ -14,7 +14,8 @@ from made_flights import Packaged, boosting, flights, late
 from mlx_runtime.batch import BatchError, score_dataset
 from mlx_runtime.batch.run import run_digest
 from mlx_runtime.scorer import BLOCK, load
-from mlx_specs.resources import About, BatchPredictionsInputs, BatchPredictionsOutputs, PreparedData
+from mlx_specs.inference_resources import BatchPredictionsInputs, BatchPredictionsOutputs
+from mlx_specs.resources import About, PreparedData
 
 HOME = ".mlx/local"
 Models = Callable[[str], Packaged]

@@ -43,9 +43,10 @@ from mlx_runtime.cluster.storage import open_storage, sha256
 from mlx_runtime.server.lifecycle import Running
 from mlx_runtime.server.remote_features import STORES
 from mlx_specs.base import Compute, KubernetesSecret, Metadata
+from mlx_specs.feature_resources import FeatureDefinitions, FeatureLookup
 from mlx_specs.feature_store import FeatureStore, FeatureStoreSpec, Materialization, OnlineStore
 from mlx_specs.inference import Inference, InferenceSpec
-from mlx_specs.resources import FeatureDefinitions, FeatureLookup, Version
+from mlx_specs.resources import Version
 
 NAME, INFER = "late-api", "/v2/models/late-api/infer"
 SECRET = KubernetesSecret(name="features", key="store")

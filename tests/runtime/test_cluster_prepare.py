@@ -22,7 +22,8 @@ from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.prepare.dataset import prepare
 from mlx_specs.base import Metadata
 from mlx_specs.dataset import Dataset, DatasetSpec
-from mlx_specs.resources import PreparedDatasetInputs, PreparedDatasetOutputs, digest
+from mlx_specs.dataset_resources import PreparedDatasetInputs, PreparedDatasetOutputs
+from mlx_specs.digests import digest
 
 ROWS = "flight,distance,carrier\n1,500,UA\n2,,AA\n3,-1,UA\n4,900,B6\n"
 CSV: dict[str, Any] = {

@@ -22,7 +22,8 @@ from mlx_runtime.cluster.datasets import content_key
 from mlx_runtime.scorer import BLOCK, load
 from mlx_specs.base import Compute, Metadata
 from mlx_specs.inference import Inference, InferenceSpec
-from mlx_specs.resources import BatchPredictionsInputs, PreparedData
+from mlx_specs.inference_resources import BatchPredictionsInputs
+from mlx_specs.resources import PreparedData
 
 Models = Callable[[str], Packaged]
 

@@ -27,8 +27,10 @@ from mlx_runtime.cluster.datasets import content_key, current_key, definition_ke
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_runtime.scorer import BLOCK
 from mlx_specs.base import Compute, Metadata
+from mlx_specs.feature_resources import FeatureJoin, JoinedDatasetInputs, JoinedDatasetOutputs
 from mlx_specs.inference import Batch, Inference, InferenceSpec
-from mlx_specs.resources import BatchPredictionsInputs, FeatureJoin, JoinedDatasetInputs, JoinedDatasetOutputs, Version
+from mlx_specs.inference_resources import BatchPredictionsInputs
+from mlx_specs.resources import Version
 
 INPUT = "bookings"
 DAMAGED_FUNCTIONS = FUNCTIONS.replace("years > 20", "years > limit")

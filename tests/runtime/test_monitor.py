@@ -25,8 +25,9 @@ from mlx_runtime.monitor.rows import Rows
 from mlx_runtime.scorer import BLOCK, load
 from mlx_specs import layout
 from mlx_specs.artifact import REFERENCE_FILE
+from mlx_specs.inference_resources import BatchPredictionsInputs
 from mlx_specs.monitor import MonitorSpec
-from mlx_specs.resources import BatchPredictionsInputs, PreparedData
+from mlx_specs.resources import PreparedData
 from mlx_specs.watched import Watched
 
 HOME = ".mlx/local"

@@ -8,7 +8,7 @@ import pytest
 
 from mlx_runtime.prepare.dataset import prepare
 from mlx_runtime.profile import Bin, Coverage, Profile, ProfileError, Reason, Value, profile
-from mlx_specs.resources import PreparedDatasetInputs
+from mlx_specs.dataset_resources import PreparedDatasetInputs
 
 ROWS = 200
 HOSTILE = "<script>alert(1)</script>"

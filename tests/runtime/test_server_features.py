@@ -22,7 +22,8 @@ from mlx_runtime.columns import to_columns
 from mlx_runtime.scorer import load
 from mlx_runtime.server import lifecycle
 from mlx_runtime.server.lifecycle import Running
-from mlx_specs.resources import FeatureLookup, Version
+from mlx_specs.feature_resources import FeatureLookup
+from mlx_specs.resources import Version
 
 INFER, PREDICT = "/v2/models/late-api/infer", "/v1/models/late-api:predict"
 READS = (

@@ -132,7 +132,7 @@ START = """
 import sys
 from pathlib import Path
 from mlx_runtime.server import lifecycle
-from mlx_specs.resources import ModelServerInputs
+from mlx_specs.inference_resources import ModelServerInputs
 lifecycle.ensure(Path(sys.argv[1]), ModelServerInputs.model_validate_json(sys.argv[2]), Path(sys.argv[3]))
 """
 

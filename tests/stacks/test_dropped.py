@@ -8,21 +8,20 @@ import pytest
 from spec_workspaces import workspace
 
 from mlx_engine.host import Op, Step
-from mlx_specs.graph import Graph
-from mlx_specs.load import load
-from mlx_specs.resources import (
-    ChampionOutputs,
+from mlx_specs.feature_resources import (
     EntityDefinition,
     FeatureDefinitions,
     FeatureField,
     FeatureLookup,
     JoinedDatasetInputs,
-    ModelServerInputs,
-    PreparedData,
     ServiceDefinition,
-    Version,
     ViewDefinition,
 )
+from mlx_specs.graph import Graph
+from mlx_specs.inference_resources import ModelServerInputs
+from mlx_specs.load import load
+from mlx_specs.model_resources import ChampionOutputs
+from mlx_specs.resources import PreparedData, Version
 from mlx_stacks.dropped import refuse_dropped
 from mlx_stacks.errors import Blocked
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlx_engine.host import UNKNOWN, Op, Step
-from mlx_specs.resources import ModelVersionInputs, PreparedData
+from mlx_specs.model_resources import ModelVersionInputs
+from mlx_specs.resources import PreparedData
 from mlx_stacks.effects import Effect, meaning, strongest
 
 

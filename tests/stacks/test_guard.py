@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlx_engine.host import UNKNOWN, Guard, Op, Refused, Step
-from mlx_specs.resources import ModelVersionInputs, PreparedData
+from mlx_specs.model_resources import ModelVersionInputs
+from mlx_specs.resources import PreparedData
 from mlx_stacks.guard import guard
 from mlx_stacks.plan import Plan, PlannedStep, input_digest
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from mlx_engine.host import Event
 from mlx_pipelines.errors import StepFailed
 from mlx_provider.training_failure import find_failure, record_failure
-from mlx_specs.resources import ModelVersionInputs, PreparedData
+from mlx_specs.model_resources import ModelVersionInputs
+from mlx_specs.resources import PreparedData
 from mlx_stacks.apply import apply
 from mlx_stacks.last_training import with_last_training
 from mlx_stacks.plan import make_plan

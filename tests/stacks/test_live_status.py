@@ -16,7 +16,8 @@ from mlx_specs.model import Model
 from mlx_specs.monitor import Monitor
 from mlx_specs.notebook import Notebook
 from mlx_specs.pipeline import Pipeline
-from mlx_specs.resources import PipelineRun, TrainingRunOutputs, Version
+from mlx_specs.pipeline_resources import PipelineRun, TrainingRunOutputs
+from mlx_specs.resources import Version
 from mlx_stacks.live_status import Facts, Unanswered, live_status
 from mlx_stacks.object_status import ObjectStatus
 

@@ -9,7 +9,7 @@ from mlx_cli.output import cell, columns, duration
 from mlx_specs.diagnostics import plural
 
 if TYPE_CHECKING:
-    from mlx_specs.resources import OnDemandDefinition, OnlineFeaturesOutputs, ViewDefinition
+    from mlx_specs.feature_resources import OnDemandDefinition, OnlineFeaturesOutputs, ViewDefinition
     from mlx_stacks.feature_stores import AppliedStore
 
 DAY = 86_400

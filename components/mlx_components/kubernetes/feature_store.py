@@ -14,8 +14,9 @@ from mlx_components.kubernetes.programs import Program, program_objects
 from mlx_components.resource import about
 from mlx_features.online_settings import VARIABLE
 from mlx_features.repository import project
+from mlx_specs.feature_resources import FeatureDefinitions, FeatureRegistryInputs
 from mlx_specs.feature_store import FeatureStore, OnlineStore
-from mlx_specs.resources import FeatureDefinitions, FeatureRegistryInputs, PreparedData
+from mlx_specs.resources import PreparedData
 
 DEFINED = {"entities", "feature_views", "on_demand_views", "feature_services"}
 """The fields of a store that say what there is, not how it is kept."""

@@ -22,9 +22,11 @@ from mlx_components.kubernetes.programs import DIGITS, OBJECT_FOLDER, Program, p
 from mlx_features.online_settings import VARIABLE
 from mlx_specs.accounts import SERVE
 from mlx_specs.base import Compute, seconds
+from mlx_specs.digests import digest
+from mlx_specs.feature_resources import FeatureJoin, FeatureLookup
 from mlx_specs.feature_store import OnlineStore
 from mlx_specs.inference import Batch, Inference, Realtime, Scaling
-from mlx_specs.resources import FeatureJoin, FeatureLookup, Version, digest
+from mlx_specs.resources import Version
 
 MODELS = "/mnt/models"
 """Where the server finds the artifact."""

@@ -12,8 +12,9 @@ from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, env
 from mlx_components.kubernetes.programs import DIGITS
 from mlx_specs.accounts import TRAIN
 from mlx_specs.base import plain
+from mlx_specs.digests import digest
 from mlx_specs.model import Model
-from mlx_specs.resources import SubmittedRun, digest
+from mlx_specs.pipeline_resources import SubmittedRun
 
 RUNTIME = "torch-distributed"
 MANAGER = "mlx.dev/apply"

@@ -14,10 +14,10 @@ from mlx_pipelines.contract import RUN, RUN_ID
 from mlx_pipelines.refusals import has_pip_line
 from mlx_specs.base import Compute
 from mlx_specs.capacity import number_of
+from mlx_specs.digests import digest
 from mlx_specs.model import Model
 from mlx_specs.pipeline import Pipeline, StepSpec
 from mlx_specs.pools import GPU
-from mlx_specs.resources import digest
 
 API = "pipelines.kubeflow.org/v2beta1"
 EXECUTOR = "exec-"

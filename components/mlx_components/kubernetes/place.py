@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 from mlx_specs import layout
 from mlx_specs.base import Compute, Metadata
 from mlx_specs.cluster import ClusterSpec
+from mlx_specs.digests import digest
 from mlx_specs.environment import KubernetesTarget
 from mlx_specs.kinds import AnyObject
 from mlx_specs.pools import selector, taints
-from mlx_specs.resources import digest
 
 Manifest: TypeAlias = dict[str, Any]
 """One object, as `kubectl apply` takes it."""

@@ -26,9 +26,9 @@ from mlx_components.kubernetes.pods import (
 from mlx_specs.accounts import RUN, SPARK
 from mlx_specs.base import Compute, KubernetesSecret
 from mlx_specs.capacity import number_of
+from mlx_specs.digests import digest
 from mlx_specs.kinds import AnyObject
 from mlx_specs.pools import GPU
-from mlx_specs.resources import digest
 
 CONTAINER = "mlx"
 OBJECT_FOLDER, OBJECT_FILE = "/mlx", "object.json"

@@ -17,7 +17,7 @@ from mlx_pipelines.registry import describe, find_fingerprint, find_version, set
 from mlx_pipelines.registry_server import NAMESPACE
 from mlx_pipelines.train_version import register_left
 from mlx_specs import layout
-from mlx_specs.resources import ModelVersionInputs
+from mlx_specs.model_resources import ModelVersionInputs
 
 Report = Callable[[str], None]
 MISSING = 404

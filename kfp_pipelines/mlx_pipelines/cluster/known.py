@@ -16,7 +16,10 @@ from mlx_runtime.cluster.datasets import content_key, fetch_rows, prepared_data
 from mlx_runtime.cluster.joined import join_features, joined_key
 from mlx_runtime.cluster.run import Run
 from mlx_runtime.cluster.storage import Storage
-from mlx_specs.resources import FeatureJoin, ModelVersionInputs, PreparedData, SubmittedRun, Wire
+from mlx_specs.feature_resources import FeatureJoin
+from mlx_specs.model_resources import ModelVersionInputs
+from mlx_specs.pipeline_resources import SubmittedRun
+from mlx_specs.resources import PreparedData, Wire
 
 
 class Settled(Wire):

@@ -22,7 +22,7 @@ from mlx_runtime.cluster.run import Run, variable
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_runtime.prepare.folder import DATA
 from mlx_specs import layout
-from mlx_specs.resources import SubmittedRun
+from mlx_specs.pipeline_resources import SubmittedRun
 
 Report = Callable[[str], None]
 CODE = "MLX_CODE"

@@ -23,7 +23,7 @@ from mlx_runtime.cluster.code import lay_code
 from mlx_runtime.cluster.run import Run, variable
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_specs import layout
-from mlx_specs.resources import SubmittedRun
+from mlx_specs.pipeline_resources import SubmittedRun
 
 Report = Callable[[str], None]
 RUN_VARIABLE, RUN_ID_VARIABLE = "MLX_RUN", "MLX_RUN_ID"

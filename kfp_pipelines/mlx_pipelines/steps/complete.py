@@ -12,7 +12,7 @@ def complete(mlx_run: str) -> str:
     from pathlib import Path
 
     from mlx_pipelines.cluster.complete import complete_version
-    from mlx_specs.resources import ModelVersionInputs
+    from mlx_specs.model_resources import ModelVersionInputs
 
     def report(line: str) -> None:
         sys.stdout.write(line + "\n")

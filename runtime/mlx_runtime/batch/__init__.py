@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_runtime.errors import RuntimeFailure
-from mlx_specs.resources import BatchPredictionsInputs, BatchPredictionsOutputs
+from mlx_specs.inference_resources import BatchPredictionsInputs, BatchPredictionsOutputs
 
 
 class BatchError(RuntimeFailure):

@@ -12,7 +12,7 @@ from mlx_runtime.batch.run import run
 from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.quantity import limit_memory
 from mlx_runtime.workspace_code import make_importable
-from mlx_specs.resources import BatchPredictionsInputs
+from mlx_specs.inference_resources import BatchPredictionsInputs
 
 
 def main() -> int:

@@ -21,7 +21,8 @@ from mlx_runtime.batch import BatchError
 from mlx_runtime.scorer import BLOCK, Scorer, load, output_schema
 from mlx_runtime.signature import ScoreError
 from mlx_specs import layout
-from mlx_specs.resources import BatchPredictionsInputs, BatchPredictionsOutputs, digest
+from mlx_specs.digests import digest
+from mlx_specs.inference_resources import BatchPredictionsInputs, BatchPredictionsOutputs
 
 PREDICTIONS_FILE = "predictions.parquet"
 REJECTED_FILE = "rejected.parquet"

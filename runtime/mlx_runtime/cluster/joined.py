@@ -12,7 +12,8 @@ from mlx_runtime.cluster.datasets import fetch_rows, prepared_data
 from mlx_runtime.cluster.run import Run
 from mlx_runtime.cluster.storage import Storage
 from mlx_runtime.errors import RuntimeFailure
-from mlx_specs.resources import FeatureJoin, FeatureRegistryInputs, JoinedDatasetInputs, JoinedDatasetOutputs, PreparedData
+from mlx_specs.feature_resources import FeatureJoin, FeatureRegistryInputs, JoinedDatasetInputs, JoinedDatasetOutputs
+from mlx_specs.resources import PreparedData
 
 
 def joined_key(name: str, content_digest: str) -> str:

@@ -18,7 +18,8 @@ from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.prepare.folder import DATA
 from mlx_specs.feature_definitions import online_part
-from mlx_specs.resources import FeatureDefinitions, FeatureRegistryInputs, OnlineFeaturesInputs, PreparedData, Wire
+from mlx_specs.feature_resources import FeatureDefinitions, FeatureRegistryInputs, OnlineFeaturesInputs
+from mlx_specs.resources import PreparedData, Wire
 
 
 class MaterializeObject(Wire):

@@ -16,7 +16,8 @@ from mlx_runtime.prepare.errors import PrepareError
 from mlx_runtime.prepare.folder import DATA, read_manifest, write_manifest
 from mlx_specs import layout
 from mlx_specs.dataset import DatasetSpec
-from mlx_specs.resources import PreparedDatasetInputs, PreparedDatasetOutputs, Wire
+from mlx_specs.dataset_resources import PreparedDatasetInputs, PreparedDatasetOutputs
+from mlx_specs.resources import Wire
 
 
 class PrepareObject(Wire):

@@ -17,7 +17,9 @@ from mlx_runtime.cluster.storage import MANIFEST, Storage, open_storage
 from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.prepare.folder import DATA
 from mlx_specs import layout
-from mlx_specs.resources import BatchPredictionsInputs, FeatureJoin, PreparedData, Version, Wire
+from mlx_specs.feature_resources import FeatureJoin
+from mlx_specs.inference_resources import BatchPredictionsInputs
+from mlx_specs.resources import PreparedData, Version, Wire
 
 LATEST_FILE = "latest.json"
 

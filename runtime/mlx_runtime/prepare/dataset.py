@@ -19,7 +19,8 @@ from mlx_runtime.prepare.read import Reading, files_of, read_source
 from mlx_runtime.prepare.steps import REASON, Rejected, run_steps
 from mlx_specs import layout
 from mlx_specs.dataset import DatasetSpec
-from mlx_specs.resources import ColumnType, PreparedDatasetInputs, PreparedDatasetOutputs
+from mlx_specs.dataset_resources import PreparedDatasetInputs, PreparedDatasetOutputs
+from mlx_specs.resources import ColumnType
 
 Report = Callable[[str], None]
 

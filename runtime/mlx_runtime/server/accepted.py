@@ -17,7 +17,7 @@ from mlx_runtime.features import FeatureJoin, FeatureSource, Freshness, Joined
 from mlx_runtime.server.tensors import array_of_plain
 from mlx_runtime.signature import ScoreError, check_names
 from mlx_specs.artifact import Datatype, ModelFile, Tensor
-from mlx_specs.resources import FeatureField
+from mlx_specs.feature_resources import FeatureField
 
 DATATYPES: dict[str, Datatype] = {"string": "BYTES", "integer": "INT64", "float": "FP64", "boolean": "BOOL", "timestamp": "BYTES", "date": "BYTES"}
 

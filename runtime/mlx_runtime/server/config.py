@@ -8,7 +8,9 @@ from pathlib import Path
 from pydantic import Field
 
 from mlx_specs import layout
-from mlx_specs.resources import About, FeatureLookup, ModelServerInputs, Version, Wire
+from mlx_specs.feature_resources import FeatureLookup
+from mlx_specs.inference_resources import ModelServerInputs
+from mlx_specs.resources import About, Version, Wire
 
 ENDPOINT_FILE = "endpoint.json"
 SERVER_FILE = "server.json"

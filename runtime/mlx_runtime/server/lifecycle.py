@@ -23,7 +23,8 @@ from mlx_runtime.artifact import ArtifactError, verify
 from mlx_runtime.errors import RuntimeFailure
 from mlx_runtime.server.config import EXIT_LOCKED, HOST, LOCK_FILE, LOG_FILE, EndpointConfig, ServerRecord, config_from, read_config, read_record, write_config
 from mlx_runtime.server.process import end, is_running
-from mlx_specs.resources import ModelServerInputs, Version
+from mlx_specs.inference_resources import ModelServerInputs
+from mlx_specs.resources import Version
 
 START_DEADLINE = 60.0
 SWITCH_DEADLINE = 120.0

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from mlx_runtime.prepare.dataset import prepare
-from mlx_specs.resources import DatasetAbout, PreparedDatasetInputs, PreparedDatasetOutputs
+from mlx_specs.dataset_resources import DatasetAbout, PreparedDatasetInputs, PreparedDatasetOutputs
 
 
 @dataclass

@@ -103,7 +103,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from mlx_runtime.prepare.dataset import prepare
-from mlx_specs.resources import PreparedDatasetInputs
+from mlx_specs.dataset_resources import PreparedDatasetInputs
 spec = {"source": {"type": "csv", "path": "big.csv"}, "prepare": [{"sql": "select *, sum(a) over (order by b, a) as s from source"}]}
 print(prepare(PreparedDatasetInputs(name="d", home=".mlx/local", definition=spec), Path(sys.argv[1]), lambda line: print(line, flush=True)).content_digest)
 """
