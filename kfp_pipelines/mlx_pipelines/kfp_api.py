@@ -27,7 +27,7 @@ LIMIT = 30
 PAGE = 100
 PATIENCE, PAUSE = 5.0, 0.5
 """Seconds: rights that were given a moment ago are not known everywhere in the cluster yet."""
-SUCCEEDED = "SUCCEEDED"
+SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
 ENABLE, ENABLED = "ENABLE", "ENABLED"
 """The mode that is asked for, and the status that comes of it."""
 EXPERIMENTS, RUNS, RECURRING = ("experiments", "experiments"), ("runs", "runs"), ("recurringruns", "recurringRuns")
@@ -66,7 +66,7 @@ class PipelinesServer:
     """Of a service account of the namespace, for ``AUDIENCE``."""
 
     def submit(self, run: PipelineRun, name: str, since: str) -> str:
-        """The id of the run of this name; it is submitted where there is none that has come to its end or may still.
+        """The id of the run of this name; it is submitted where there is none that has come to its end well or may still.
 
         ``since`` is when the namespace was made, in RFC 3339: what had not ended before that never will, though the server still knows it.
         """
@@ -167,7 +167,8 @@ class PipelinesServer:
 
 
 def _counts(item: Mapping[str, Any], since: str) -> bool:
-    return item.get("state") == SUCCEEDED or not since or _moment(item["created_at"]) >= _moment(since)
+    state = item.get("state")
+    return state == SUCCEEDED or (state != FAILED and (not since or _moment(item["created_at"]) >= _moment(since)))
 
 
 def _moment(text: str) -> datetime:

@@ -1,7 +1,7 @@
 """Creating, changing and planning objects by server-side apply; a plan is a dry run, compared with the live object.
 
 Enters: a tidied object. Leaves: the live one. Nothing is compared with what was sent: the server fills in defaults, webhooks
-change things, and both are in the dry run as well.
+change things, and both are in the dry run as well. What runs once and has failed is made anew where it says so.
 Source: Kubernetes, server-side apply; dry run.
 """
 
@@ -17,6 +17,8 @@ from mlx_kubernetes.fields import left_alone
 from mlx_kubernetes.kinds import kind_of
 from mlx_kubernetes.listing import Listing
 from mlx_kubernetes.objects import Object, Path, called, comparable, differences
+from mlx_kubernetes.readiness import has_failed_for_good
+from mlx_specs.annotations import FAILED, RUNS_AGAIN
 
 OWNER = "mlx.dev/owner"
 """The label that says which project and stack an object belongs to; set by the program."""
@@ -148,7 +150,13 @@ def _compared(cluster: Cluster, tidy: Object, there: Mapping[str, Any], answer: 
         return _plan_replace(cluster, tidy, there, answer)
     after = _checked(answer, tidy)
     changed = tuple(differences(comparable(there), comparable(after)))
+    if _runs_again(tidy) and has_failed_for_good(after):
+        return Planned("replace", (*changed, ("status",)), result=after)
     return Planned("update" if changed else "same", changed, result=after)
+
+
+def _runs_again(tidy: Object) -> bool:
+    return (tidy["metadata"].get("annotations") or {}).get(RUNS_AGAIN) == FAILED
 
 
 def _unchecked(error: NotYet) -> Planned:

@@ -23,6 +23,8 @@ class Readiness:
 
 
 READY = Readiness("ready")
+SPARK_TRIES_AGAIN = ("SUBMISSION_FAILED", "FAILING")
+"""States that become FAILED only when no try is left."""
 Check: TypeAlias = Callable[[Object], Readiness]
 
 
@@ -39,6 +41,12 @@ def readiness(live: Object) -> Readiness:
     group = str(live.get("apiVersion", "")).rpartition("/")[0]
     check = CHECKS.get((group, str(live.get("kind"))))
     return check(live) if check else READY
+
+
+def has_failed_for_good(live: Object) -> bool:
+    """Whether it failed, and its controller does not try it again."""
+    tried_again = (_status(live).get("applicationState") or {}).get("state") in SPARK_TRIES_AGAIN
+    return readiness(live).state == "failed" and not tried_again
 
 
 def _status(live: Object) -> Mapping[str, Any]:
@@ -156,7 +164,7 @@ def _definition(live: Object) -> Readiness:
 
 def _spark(live: Object) -> Readiness:
     state = str((_status(live).get("applicationState") or {}).get("state") or "")
-    if state in ("FAILED", "SUBMISSION_FAILED", "FAILING"):
+    if state in ("FAILED", *SPARK_TRIES_AGAIN):
         return failed(str((_status(live).get("applicationState") or {}).get("errorMessage") or state))
     return READY if state in ("COMPLETED", "RUNNING") else waiting(f"the application is {state.lower() or 'not submitted'}")
 

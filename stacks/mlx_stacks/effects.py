@@ -18,7 +18,7 @@ from mlx_specs.model_resources import ModelVersionInputs
 from mlx_specs.resources import Version
 from mlx_stacks import kubernetes_effects
 from mlx_stacks.changes import has_unknown
-from mlx_stacks.kubernetes_effects import NOT_WAITED_FOR
+from mlx_stacks.kubernetes_effects import AFTER_FAILURE, NOT_WAITED_FOR
 
 
 class Effect(StrEnum):
@@ -171,6 +171,8 @@ def _training_run(step: Step, root: Path) -> Meaning:
         return Effect.RETRAIN, f"train {NOT_WAITED_FOR}"
     if "fingerprint" in top_level(step):
         return Effect.RETRAIN, f"retrain {NOT_WAITED_FOR}"
+    if "runId" in top_level(step):
+        return Effect.RETRAIN, f"train {NOT_WAITED_FOR}{AFTER_FAILURE}"
     return Effect.METADATA, "metadata only, no retrain"
 
 

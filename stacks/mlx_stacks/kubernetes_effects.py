@@ -8,6 +8,7 @@ from mlx_components.kubernetes.stream import STREAM
 from mlx_engine.host import Op, Step
 
 NOT_WAITED_FOR = "(submitted, not waited for)"
+AFTER_FAILURE = ", as it has failed"
 MADE: Mapping[tuple[str, str], str] = {
     ("Dataset", "Job"): f"prepare {NOT_WAITED_FOR}",
     ("Dataset", "SparkApplication"): f"prepare on Spark {NOT_WAITED_FOR}",
@@ -69,7 +70,7 @@ def verb(step: Step) -> str:
         case Op.DELETE | Op.DELETE_REPLACED:
             return ENDED.get(asked, f"{kind} is deleted")
         case Op.REPLACE | Op.CREATE_REPLACEMENT:
-            return MADE.get(asked, f"replace {kind}")
+            return f"{MADE.get(asked, f'replace {kind}')}{AFTER_FAILURE if 'status' in step.replaced_by else ''}"
         case _:
             return CHANGED.get(asked, f"change {kind}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
+from mlx_pipelines.kfp_api import FAILED
 from mlx_specs.annotations import STOPPED
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset
@@ -31,7 +32,7 @@ AGAIN = "mlx apply brings it back"
 UNFINISHED = "its last apply did not finish; apply again"
 FINAL = "PodFailurePolicy"
 """Why a Job has failed whose exit code says that trying again would lead to the same."""
-ENDED_BADLY = ("FAILED", "CANCELED", "SKIPPED")
+ENDED_BADLY = (FAILED, "CANCELED", "SKIPPED")
 """States of a run that will not train a version any more; the rest but SUCCEEDED are on their way. Source: KFP v2beta1, RuntimeState."""
 
 
@@ -303,7 +304,8 @@ def _of_pods(model: Trained, run: TrainingRunOutputs, state: str, phases: Sequen
 
 def _nothing_left(run: TrainingRunOutputs, state: str) -> Cause:
     root = f"run {run.run_id[:8]} of Kubeflow Pipelines is {state}, and its pods are gone"
-    return Cause((Link(f"Run/{run.run_id}", state),), root, "its page in Kubeflow Pipelines shows the step; then mlx apply with what mends it trains again")
+    again = "mlx apply submits it again" if state == FAILED else "mlx apply leaves it so: start it again there"
+    return Cause((Link(f"Run/{run.run_id}", state),), root, f"its page in Kubeflow Pipelines shows the step; {again}")
 
 
 def _waiting(id: str, facts: Facts) -> ObjectStatus:

@@ -21,6 +21,7 @@ from mlx_kubernetes.connection import connection
 from mlx_kubernetes.discovery import Discovery
 from mlx_kubernetes.errors import KubernetesError
 from mlx_kubernetes.listing import Listing
+from mlx_kubernetes.readiness import has_failed_for_good
 
 LABELS = {"app": "web"}
 
@@ -58,6 +59,34 @@ def nodes(plane: ControlPlane) -> None:
     plane.add_node("cpu-1", {"cpu": "8", "memory": "32Gi"}, labels={"pool": "cpu"})
     taint = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
     plane.add_node("gpu-1", {"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "1"}, labels={"pool": "gpu"}, taints=[taint])
+
+
+def test_a_job_that_has_failed_is_made_anew_where_it_says_so_and_else_is_left(stack: ClusterStack, plane: ControlPlane, namespace: str) -> None:
+    asked = with_value(job(namespace, backoffLimit=0), "spec.template.spec.nodeSelector", {"why": "empty"})
+    asked["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
+    again = with_value(asked, "metadata.annotations", {**asked["metadata"]["annotations"], "mlx.dev/run-again": "failed"})
+    stack.up(asked)
+    path, pods = f"/apis/batch/v1/namespaces/{namespace}/jobs/once", f"/api/v1/namespaces/{namespace}/pods"
+
+    def fails() -> bool:
+        for pod in plane.request("GET", pods)["items"]:
+            plane.request("PATCH", f"{pods}/{pod['metadata']['name']}/status", {"status": {"phase": "Failed"}}, type="application/merge-patch+json")
+        return any(one["type"] == "Failed" for one in plane.request("GET", path).get("status", {}).get("conditions", ()))
+
+    plane.until(fails, "the Job has failed")
+    failed = plane.request("GET", path)["metadata"]["uid"]
+    assert stack.preview(asked) == []
+    paths = ['metadata.annotations["mlx.dev/run-again"]', "status"]
+    assert stack.preview(again) == [(Op.DELETE_REPLACED, []), (Op.REPLACE, paths), (Op.CREATE_REPLACEMENT, paths)]
+    stack.up(again)
+    assert plane.request("GET", path)["metadata"]["uid"] != failed
+    assert stack.preview(again) == []
+
+
+@pytest.mark.parametrize(("state", "for_good"), [("FAILED", True), ("FAILING", False), ("SUBMISSION_FAILED", False), ("COMPLETED", False), ("RUNNING", False)])
+def test_what_its_operator_tries_again_has_not_failed_for_good(state: str, for_good: bool) -> None:
+    application = {"apiVersion": "sparkoperator.k8s.io/v1beta2", "kind": "SparkApplication", "status": {"applicationState": {"state": state}}}
+    assert has_failed_for_good(application) is for_good
 
 
 @pytest.mark.usefixtures("nodes")

@@ -98,6 +98,28 @@ def test_a_model_follows_its_run(dev: OnCluster) -> None:
     ]
 
 
+def test_a_run_that_has_failed_is_submitted_again_by_the_next_apply_and_one_that_was_cancelled_is_not(dev: OnCluster) -> None:
+    def run() -> dict[str, Any]:
+        (recorded,) = (item for item in dev.pipelines.runs if item["run_id"] == statuses(dev)["Model/nobody"]["fields"]["run"])
+        return recorded
+
+    first = run()
+    before = first["state"]
+    first["state"] = "CANCELED"
+    assert dev.plan("dev") == {}
+    hint = "its page in Kubeflow Pipelines shows the step; mlx apply --env dev leaves it so: start it again there"
+    assert statuses(dev)["Model/nobody"]["fields"]["cause"]["hint"] == hint
+    first["state"] = "FAILED"
+    assert statuses(dev)["Model/nobody"]["fields"]["cause"]["hint"] == "its page in Kubeflow Pipelines shows the step; mlx apply --env dev submits it again"
+    meant = {id: (item["effect"], item["effect_text"]) for id, item in dev.plan("dev").items()}
+    assert meant == {"Model/nobody": ("retrain", "train (submitted, not waited for), as it has failed")}
+    dev.mlx("apply", "--env", "dev", "--yes")
+    second = run()
+    assert (second["run_id"] != first["run_id"], second["display_name"]) == (True, first["display_name"])
+    assert dev.plan("dev") == {}
+    second["state"] = before
+
+
 def test_what_was_deleted_by_hand_is_missing(dev: OnCluster) -> None:
     at = f"/apis/batch/v1/namespaces/{SPACE}/cronjobs/dataset-flights"
     dev.plane.request("DELETE", at)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlx_components.kubernetes.place import Manifest, Place
 from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, environment, placement, resources, variables
-from mlx_components.kubernetes.programs import DIGITS
+from mlx_components.kubernetes.programs import DIGITS, runs_again
 from mlx_specs.accounts import TRAIN
 from mlx_specs.base import plain
 from mlx_specs.digests import digest
@@ -55,12 +55,8 @@ def train_job(model: Model, place: Place, run: SubmittedRun, code: str) -> Manif
     }
     spec = {"runtimeRef": {"name": RUNTIME, "kind": "ClusterTrainingRuntime"}, "trainer": trainer, "runtimePatches": [patch]}
     metadata = place.submitted(model, marked_name, compute)
-    return {
-        "apiVersion": "trainer.kubeflow.org/v1alpha1",
-        "kind": "TrainJob",
-        "metadata": {**metadata, "annotations": {**metadata["annotations"], **DELETED}},
-        "spec": spec,
-    }
+    metadata = {**metadata, "annotations": {**metadata["annotations"], **DELETED}}
+    return runs_again({"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob", "metadata": metadata, "spec": spec})
 
 
 def _patch(place: Place, model: Model) -> dict[str, Any]:

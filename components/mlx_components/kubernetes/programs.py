@@ -24,6 +24,7 @@ from mlx_components.kubernetes.pods import (
     variables,
 )
 from mlx_specs.accounts import RUN, SPARK
+from mlx_specs.annotations import FAILED, RUNS_AGAIN
 from mlx_specs.base import Compute, KubernetesSecret
 from mlx_specs.capacity import number_of
 from mlx_specs.digests import digest
@@ -73,11 +74,17 @@ def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
     marked = f"{program.name}-{_digest(program, place)}"
     spread = _is_spread(program)
     configuration = _configuration(program, place, marked)
-    once = _spark(program, place, marked, marked) if spread else _job(program, place, marked)
+    once = runs_again(_spark(program, place, marked, marked) if spread else _job(program, place, marked))
     if program.schedule is None:
         return (configuration, once)
     scheduled = _scheduled_spark(program, place, marked) if spread else _cron_job(program, place, marked)
     return (configuration, once, scheduled) if program.once else (configuration, scheduled)
+
+
+def runs_again(once: Manifest) -> Manifest:
+    """Where it has failed, the next apply makes it anew: what was wrong may have stood outside the specs."""
+    metadata = once["metadata"]
+    return {**once, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), RUNS_AGAIN: FAILED}}}
 
 
 def running_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
