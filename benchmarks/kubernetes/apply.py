@@ -21,7 +21,7 @@ from typing import Any
 
 from distant import distant
 
-from mlx_cli.hurried import hurried
+from mlx_cli.hurried import hurried, leave
 
 HERE = Path(__file__).parents[2]
 sys.path[:0] = [str(HERE / "tests"), str(HERE / "tests/kubernetes")]
@@ -62,7 +62,7 @@ def main() -> None:
     if sys.argv[1:2] == ["run"]:
         with hurried():  # as the command line does
             run(*sys.argv[2:])
-        return
+        leave(0)
     from control_plane import binaries, control_plane
 
     with tempfile.TemporaryDirectory() as folder, control_plane(Path(folder), binaries(lambda line: print(line, file=sys.stderr))) as plane:

@@ -17,7 +17,7 @@ from typer.main import get_command
 
 from mlx_cli.addressed import About, remember
 from mlx_cli.boundary import UsageError, guarded
-from mlx_cli.hurried import hurried
+from mlx_cli.hurried import hurried, leave
 from mlx_cli.unread import open_closed
 
 VERBS: dict[str, str] = {
@@ -54,7 +54,7 @@ def main() -> NoReturn:
     open_closed()
     with hurried():
         code = run(sys.argv[1:])
-    sys.exit(code)
+    leave(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -45,3 +45,45 @@ def test_grpc_is_loaded_when_a_name_of_it_is_used_and_not_when_the_sdk_imports_i
 def test_tracing_is_loaded_where_somebody_traces() -> None:
     assert said(TRACING) == [False, True, True]
     assert said(TRACING, TRACEPARENT="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") == [True, True, True]
+
+
+LEAVING = """
+import atexit, sys, threading
+from mlx_cli.hurried import leave
+{first}
+started = threading.Event()
+def work():
+    started.wait()
+    print("a thread has ended")
+threading.Thread(target=work).start()
+atexit.register(print, "what was registered is called")
+class Held:
+    def __del__(self):
+        print("taken apart")
+held = Held()
+started.set()
+leave(3)
+"""
+
+
+def left(first: str) -> tuple[int, str]:
+    ran = subprocess.run([sys.executable, "-c", LEAVING.format(first=first)], capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stdout
+
+
+def test_a_process_leaves_when_its_threads_have_ended_and_takes_nothing_apart() -> None:
+    assert left("") == (3, "a thread has ended\nwhat was registered is called\n")
+
+
+def test_a_process_with_a_database_takes_everything_apart_for_it_may_be_open() -> None:
+    assert left("import sqlite3") == (3, "a thread has ended\nwhat was registered is called\ntaken apart\n")
+
+
+def test_a_process_whose_output_nobody_reads_leaves_with_its_own_code() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "from mlx_cli.hurried import leave; print(1); leave(3)"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    ran = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (3, "")
