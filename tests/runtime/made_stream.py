@@ -34,8 +34,8 @@ ENDED = 128 + signal.SIGTERM
 """The exit status of a driver that was told to end."""
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """No thorough compilation of what runs for seconds."""
-EXECUTORS = "--conf spark.executor.cores=1 --conf spark.executor.memory=512m"
-"""Where the master is not local: one for each core of it."""
+ONE_CORE_EACH = "--conf spark.executor.cores=1 --conf spark.executor.memory=512m"
+"""Of executors, where the master is not local."""
 WITHIN = 120.0
 """Seconds in which a driver does what it is waited for."""
 
@@ -85,7 +85,7 @@ class Driver:
         jars = f"--jars {','.join(map(str, self.jars))} " if self.jars else ""
         environment = {
             **environment_of("driver", self.manifests, self.variables, pod, self.secrets),
-            "PYSPARK_SUBMIT_ARGS": f"--master {self.master} --driver-java-options '{QUICK}' {EXECUTORS} --conf spark.ui.enabled=false {jars}pyspark-shell",
+            "PYSPARK_SUBMIT_ARGS": f"--master {self.master} --driver-java-options '{QUICK}' {ONE_CORE_EACH} --conf spark.ui.enabled=false {jars}pyspark-shell",
         }
         self.log = pod / "log"
         with self.log.open("w") as log:

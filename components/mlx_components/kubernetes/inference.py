@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.place import Manifest, Place, noted
 from mlx_components.kubernetes.pods import (
     CONTAINER_SECURITY,
     POD_SECURITY,
@@ -148,7 +148,7 @@ def _service(inference: Inference, place: Place, version: Version, scaling: Scal
     compute = inference.spec.compute
     metadata = place.metadata(inference, inference.metadata.name)
     scaled = scaling.max > scaling.min
-    annotations = {**metadata.get("annotations", {}), STANDARD: "Standard", AUTOSCALER: "hpa" if scaled else "none", "mlx.dev/version": version.version}
+    notes = {STANDARD: "Standard", AUTOSCALER: "hpa" if scaled else "none", "mlx.dev/version": version.version}
     predictor: dict[str, Any] = {
         "minReplicas": scaling.min,
         "maxReplicas": scaling.max,
@@ -172,7 +172,7 @@ def _service(inference: Inference, place: Place, version: Version, scaling: Scal
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
-        "metadata": {**metadata, "labels": labels, "annotations": annotations},
+        "metadata": noted({**metadata, "labels": labels}, notes),
         "spec": {"predictor": predictor},
     }
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.place import Manifest, Place, noted
 from mlx_components.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, environment, placement, resources, variables
 from mlx_components.kubernetes.programs import DIGITS, runs_again
 from mlx_specs.accounts import TRAIN
@@ -54,8 +54,7 @@ def train_job(model: Model, place: Place, run: SubmittedRun, code: str) -> Manif
         "resourcesPerNode": resources(compute),
     }
     spec = {"runtimeRef": {"name": RUNTIME, "kind": "ClusterTrainingRuntime"}, "trainer": trainer, "runtimePatches": [patch]}
-    metadata = place.submitted(model, marked_name, compute)
-    metadata = {**metadata, "annotations": {**metadata["annotations"], **DELETED}}
+    metadata = noted(place.submitted(model, marked_name, compute), DELETED)
     return runs_again({"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob", "metadata": metadata, "spec": spec})
 
 

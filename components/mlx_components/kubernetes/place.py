@@ -87,7 +87,7 @@ class Place:
     def submitted(self, obj: AnyObject, name: str, compute: Compute | None) -> dict[str, Any]:
         """The metadata of what runs to its end in its pool's queue; no lock of the state is held meanwhile, `mlx status` follows it."""
         made = self.metadata(obj, name)
-        return {**made, "labels": {**made["labels"], **self.queue(compute)}, "annotations": {**made.get("annotations", {}), "pulumi.com/skipAwait": "true"}}
+        return noted({**made, "labels": {**made["labels"], **self.queue(compute)}}, {"pulumi.com/skipAwait": "true"})
 
     def queue(self, compute: Compute | None) -> dict[str, str]:
         """The label that puts a workload into its pool's queue."""
@@ -100,6 +100,11 @@ class Place:
     def tolerations(self, pool: str) -> list[dict[str, str]]:
         """What lets a pod onto the pool's nodes."""
         return [toleration(taint.key, taint.value, taint.effect) for taint in taints(self.cluster, self.cluster.node_pools[pool])]
+
+
+def noted(metadata: Mapping[str, Any], notes: Mapping[str, str]) -> dict[str, Any]:
+    """The metadata of an object with these annotations beside its own."""
+    return {**metadata, "annotations": {**metadata.get("annotations", {}), **notes}} if notes else dict(metadata)
 
 
 def toleration(key: str, value: str, effect: str) -> dict[str, str]:

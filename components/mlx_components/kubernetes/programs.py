@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlx_components.kubernetes.place import Manifest, Place
+from mlx_components.kubernetes.place import Manifest, Place, noted
 from mlx_components.kubernetes.pods import (
     CONTAINER_SECURITY,
     POD_SECURITY,
@@ -83,8 +83,7 @@ def program_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
 
 def runs_again(once: Manifest) -> Manifest:
     """Where it has failed, the next apply makes it anew: what was wrong may have stood outside the specs."""
-    metadata = once["metadata"]
-    return {**once, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), RUNS_AGAIN: FAILED}}}
+    return {**once, "metadata": noted(once["metadata"], {RUNS_AGAIN: FAILED})}
 
 
 def running_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
@@ -92,10 +91,9 @@ def running_objects(program: Program, place: Place) -> tuple[Manifest, ...]:
     marked = f"{program.name}-{digest([program.verb, dict(program.content)])[:DIGITS]}"
     made = _spark(program, place, program.name, marked)
     again = {"type": "Always", "onFailureRetryInterval": BEGINS_AGAIN, "onSubmissionFailureRetryInterval": BEGINS_AGAIN}
-    metadata = {**made["metadata"], "annotations": {**made["metadata"].get("annotations", {}), **program.notes}}
     return (
         _configuration(program, place, marked),
-        {**made, "metadata": metadata, "spec": {**made["spec"], "sparkConf": dict(ENDLESS), "restartPolicy": again}},
+        {**made, "metadata": noted(made["metadata"], program.notes), "spec": {**made["spec"], "sparkConf": dict(ENDLESS), "restartPolicy": again}},
     )
 
 
@@ -111,8 +109,7 @@ def _is_spread(program: Program) -> bool:
 
 def _configuration(program: Program, place: Place, name: str) -> Manifest:
     text = json.dumps(dict(program.content), indent=1, sort_keys=True)
-    made = place.metadata(program.obj, name)
-    metadata = {**made, **({"annotations": {**made.get("annotations", {}), **program.notes}} if program.notes else {})}
+    metadata = noted(place.metadata(program.obj, name), program.notes)
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {OBJECT_FILE: text}, "immutable": True}
 
 
