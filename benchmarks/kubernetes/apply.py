@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distant import distant
-
 from mlx_cli.hurried import hurried, leave
 
 HERE = Path(__file__).parents[2]
@@ -78,6 +76,8 @@ def main() -> None:
 
 def far(plane: Any, folder: Path, round_trip: float) -> Rounds:
     """The same where the server's answers take this many milliseconds more."""
+    from distant import distant
+
     near = plane.kubeconfig()
     with distant(plane.url, round_trip / 1000) as url:
         kubeconfig = near.with_name(f"{round_trip}-away.kubeconfig")
@@ -175,10 +175,14 @@ def run(verb: str, folder: str, kubeconfig: str, namespace: str, parallel: str, 
     """The process that is measured."""
     from mlx_engine.embedded import embedded_host
     from mlx_engine.host import Options, Stack
-    from mlx_kubernetes.provider import KubernetesProvider
+
+    def kubernetes(log: Any) -> Any:
+        from mlx_kubernetes.provider import KubernetesProvider
+
+        return KubernetesProvider(log)
 
     stack = Stack("project", "dev", Path(folder), Path(folder) / "state")
-    host = embedded_host(stack, Options(parallel=int(parallel)), {"kubernetes": KubernetesProvider})
+    host = embedded_host(stack, Options(parallel=int(parallel)), {"kubernetes": kubernetes})
     with telling() if count else unchanged():
         result = (host.up if verb == "apply" else host.preview)(lambda: declare(objects(namespace), kubeconfig), lambda _event: None)
     changed = [step for step in result.changes if step.type.startswith("kubernetes:")]

@@ -15,7 +15,11 @@ from types import ModuleType
 from typing import Any
 
 TRACING = "pulumi.runtime._instrumentation"
-SELDOM = frozenset({"dill", "grpc", "grpc.aio", "psutil", "pulumi.automation", *(() if "TRACEPARENT" in os.environ else (TRACING,))})
+SERVING = ("pulumi.provider", "pulumi.provider.experimental", "pulumi.provider.experimental.server")
+"""Of the SDK's, what makes a plugin of a provider; modules below the packages are read by themselves."""
+UNUSED = "google.protobuf.internal.python_message"
+"""Messages without the compiled ones, which are installed everywhere."""
+SELDOM = frozenset({"dill", UNUSED, "grpc", "grpc.aio", "psutil", "pulumi.automation", *SERVING, *(() if "TRACEPARENT" in os.environ else (TRACING,))})
 _READING = threading.RLock()
 
 

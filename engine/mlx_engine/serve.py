@@ -15,20 +15,28 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.protobuf.any_pb2 import Any as Packed
+from pulumi.provider.experimental.provider import Provider
+from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
 
+from mlx_engine.plugin_protocol import MESSAGE_LIMIT, STATUS_DETAILS
+from mlx_engine.provider_calls import BLOCKING_THREADS, ProviderCalls
 from mlx_engine.provider_codec import InitFailed, encode, wire_values
-from mlx_engine.provider_servicer import BLOCKING_THREADS, Servicer
 from mlx_engine.providers import ProviderFactory, ProviderLog
 from mlx_engine.wire import to_struct
 
-MESSAGE_LIMIT = [("grpc.max_receive_message_length", 400 * 1024 * 1024)]
-"""Bytes; Pulumi's own limit."""
 PARENT_CHECK = 1.0
 """Seconds between two looks at whether the engine still lives."""
 LOG_TIMEOUT = 5.0
 """Seconds."""
-STATUS_DETAILS = "grpc-status-details-bin"
+
+
+class Servicer(ProviderCalls, ProviderServicer):
+    """Construct, Call, GetSchema and GetPluginInfo are the SDK's."""
+
+    def __init__(self, provider: Provider, version: str, engine_address: str) -> None:
+        ProviderServicer.__init__(self, [], version, provider, engine_address)
+        ProviderCalls.__init__(self, provider)
 
 
 def serve(provider_factory: ProviderFactory, name: str, version: str, arguments: Sequence[str] | None = None) -> None:

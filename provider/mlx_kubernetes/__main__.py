@@ -1,7 +1,8 @@
 """The executable pulumi-resource-kubernetes: the same provider for the real pulumi CLI."""
 
 from mlx_engine.serve import serve
-from mlx_kubernetes.provider import PACKAGE, VERSION, KubernetesProvider
+from mlx_kubernetes.package import PACKAGE, VERSION
+from mlx_kubernetes.provider import KubernetesProvider
 
 
 def main() -> None:

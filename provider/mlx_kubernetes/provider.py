@@ -42,11 +42,9 @@ from mlx_kubernetes.errors import KubernetesError, NotYet
 from mlx_kubernetes.kinds import kind_of
 from mlx_kubernetes.listing import Listing
 from mlx_kubernetes.objects import Object, Path, called, comparable, differences, identity, shown, tidied
+from mlx_kubernetes.package import PACKAGE, VERSION
 from mlx_kubernetes.waiting import until_ready
 
-PACKAGE = "kubernetes"
-VERSION = "4.34.2"
-"""Of the SDK whose types are served; an engine looks its plugin up by it."""
 MANAGER_LENGTH = 128
 """Of a field manager's name, at most."""
 CONSENT = "mlx.dev/replace"

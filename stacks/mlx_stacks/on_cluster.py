@@ -29,7 +29,7 @@ from mlx_engine.stack_outputs import stack_outputs
 from mlx_kubernetes.client import Client
 from mlx_kubernetes.discovery import Discovery
 from mlx_kubernetes.errors import NotYet
-from mlx_kubernetes.provider import PACKAGE, VERSION
+from mlx_kubernetes.package import PACKAGE, VERSION
 from mlx_specs.accounts import APPLY, TRAIN
 from mlx_specs.cluster import Cluster
 from mlx_specs.dataset import Dataset

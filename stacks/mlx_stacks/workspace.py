@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import yaml
 
 from mlx_engine.host import Host, Options, Stack
-from mlx_engine.providers import ProviderFactory
+from mlx_engine.providers import ProviderFactory, ProviderLog
 from mlx_specs.base import Metadata, SecretRef
 from mlx_specs.cluster import Cluster
 from mlx_specs.clusters import load_cluster, stack_name
@@ -25,6 +25,9 @@ from mlx_specs.state import FILE_BACKEND, State
 from mlx_stacks.check import check_workspace
 from mlx_stacks.errors import UnknownStack, UserError
 from mlx_stacks.pinned import Released, pinned
+
+if TYPE_CHECKING:
+    from pulumi.provider.experimental.provider import Provider
 
 PROJECT_NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,100}")
 """What Pulumi takes as a project's name; it becomes a folder of the state."""
@@ -172,13 +175,22 @@ def _wants_pulumis(workspace: Workspace) -> bool:
 
 def _embedded(workspace: Workspace, options: Options) -> Host:
     from mlx_engine.embedded import embedded_host
-    from mlx_kubernetes.provider import PACKAGE as KUBERNETES
-    from mlx_kubernetes.provider import KubernetesProvider
-    from mlx_provider.provider import MlxProvider
+    from mlx_kubernetes.package import PACKAGE as KUBERNETES
     from mlx_specs.resources import PACKAGE
 
-    ours: dict[str, ProviderFactory] = {} if _wants_pulumis(workspace) else {KUBERNETES: KubernetesProvider}
-    return embedded_host(workspace.stack, options, {PACKAGE: lambda log: MlxProvider(workspace.root, log), **ours})
+    def mlx(log: ProviderLog) -> "Provider":
+        from mlx_provider.provider import MlxProvider
+
+        return MlxProvider(workspace.root, log)
+
+    ours: dict[str, ProviderFactory] = {} if _wants_pulumis(workspace) else {KUBERNETES: _kubernetes}
+    return embedded_host(workspace.stack, options, {PACKAGE: mlx, **ours})
+
+
+def _kubernetes(log: ProviderLog) -> "Provider":
+    from mlx_kubernetes.provider import KubernetesProvider
+
+    return KubernetesProvider(log)
 
 
 def _refusal(errors: Sequence[Diagnostic], told: Sequence[Diagnostic]) -> UserError:

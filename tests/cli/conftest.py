@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_workspace import tiny_workspace
 
+from mlx_cli.addressed import About, remember
 from mlx_cli.main import run
 
 
@@ -20,6 +21,12 @@ class Outcome:
 
 
 Mlx = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def no_target() -> None:
+    """Hints name the environment of the verb that ran last in this process: here none has."""
+    remember(About())
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from mlx_cli.addressed import About, remember
 from mlx_cli.boundary import StoppedHalfway, UsageError, guarded
 from mlx_engine.host import EngineError, Interrupted, Locked, Protected, Refused, Result, UpdateFailed
 from mlx_stacks.errors import Blocked, UserError
@@ -54,12 +53,6 @@ CASES = {
     ),
     "ctrl-c": (KeyboardInterrupt(), 130, "interrupted\n"),
 }
-
-
-@pytest.fixture(autouse=True)
-def no_target() -> None:
-    """Hints name the environment of the verb that ran last in this process: here none has."""
-    remember(About())
 
 
 @pytest.mark.parametrize("case", CASES)

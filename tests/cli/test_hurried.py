@@ -24,6 +24,12 @@ GRPC = """
     import grpc
     said += [grpc.aio.server.__name__, "grpc.aio._server" in sys.modules, hasattr(grpc, "nonsense")]
 """
+PROVIDERS = """
+    from mlx_kubernetes.provider import KubernetesProvider
+    said = [name in sys.modules for name in ("pulumi.provider.server", "pulumi.provider.experimental.component", "google.protobuf.text_format")]
+    from pulumi.provider.experimental import component_provider_host
+    said += [component_provider_host.__name__, "pulumi.provider.experimental.component" in sys.modules]
+"""
 TRACING = """
     said = ["opentelemetry.sdk.trace" in sys.modules]
 """
@@ -40,6 +46,10 @@ def test_the_automation_api_is_loaded_when_it_is_looked_at_and_nothing_is_left_t
 
 def test_grpc_is_loaded_when_a_name_of_it_is_used_and_not_when_the_sdk_imports_it() -> None:
     assert said(GRPC) == [False, False, False, "OK", True, False, "server", True, False, True, True]
+
+
+def test_what_makes_a_plugin_of_a_provider_is_not_loaded_where_the_provider_is_called_in_process() -> None:
+    assert said(PROVIDERS) == [False, False, False, "component_provider_host", True, True, True]
 
 
 def test_tracing_is_loaded_where_somebody_traces() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextvars
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from enum import StrEnum
@@ -44,7 +46,7 @@ class Told(BlockingProvider):
 @pytest.fixture
 def call() -> Iterator[Call]:
     loop = ProviderLoop()
-    yield loop.caller(Told(), "1.0.0")
+    yield loop.caller(Told())
     loop.close()
 
 
@@ -129,3 +131,9 @@ def test_properties_cross_to_the_monitor_the_same_by_a_shortcut(translate: Any) 
     at_length = contextvars.copy_context().run(lambda: asyncio.run(crossing(translate)))
     assert contextvars.copy_context().run(shortened) == at_length
     assert at_length["PLAIN" if translate else "plain"] != {}
+
+
+def test_a_host_is_made_before_the_sdk_is_read_and_a_verb_reads_it() -> None:
+    """What a verb has to do first, such as a new stack's key, goes on meanwhile."""
+    code = "import sys, mlx_engine.embedded; before = 'pulumi' in sys.modules; import mlx_engine.embedded.run; print(before, 'pulumi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False True\n"

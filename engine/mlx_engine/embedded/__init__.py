@@ -10,5 +10,8 @@ __all__ = ["embedded_host"]
 
 
 def embedded_host(stack: Stack, options: Options, providers: Mapping[str, ProviderFactory]) -> Host:
-    """``providers`` serve their packages in this process; other packages run as ``pulumi-resource-NAME`` executables."""
+    """``providers`` serve their packages in this process; other packages run as ``pulumi-resource-NAME`` executables.
+
+    The SDK is not read before a verb is called.
+    """
     return EmbeddedHost(stack, options, providers)

@@ -16,8 +16,8 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, prov
 
 from mlx_engine.embedded.plugin import Call, InitializationFailed, Live, Plugin, ProviderError, Unimplemented
 from mlx_engine.host import EngineError, Unsupported
+from mlx_engine.plugin_protocol import MESSAGE_LIMIT, STATUS_DETAILS
 from mlx_engine.providers import ProviderLog
-from mlx_engine.serve import MESSAGE_LIMIT, STATUS_DETAILS
 from mlx_engine.wire import from_struct
 
 
@@ -117,7 +117,7 @@ def _translated(error: Any) -> ProviderError:
     return ProviderError(error.details())
 
 
-def _stop(process: "subprocess.Popen[str]", channel: grpc.Channel) -> None:
+def _stop(process: "subprocess.Popen[str]", channel: "grpc.Channel") -> None:
     channel.close()
     process.kill()
     process.wait()

@@ -1,4 +1,4 @@
-"""Providers written in Python, called in this process: the same servicer that serves them as executables, without the socket."""
+"""Providers written in Python, called in this process: the same calls that an executable serves, without the socket."""
 
 import asyncio
 import threading
@@ -11,13 +11,13 @@ from google.protobuf.message import Message
 from pulumi.provider.experimental.provider import Provider
 
 from mlx_engine.embedded.plugin import Call, InitializationFailed, Live, ProviderError, Unimplemented
+from mlx_engine.provider_calls import BLOCKING_THREADS, ProviderCalls, to_its_end
 from mlx_engine.provider_codec import InitFailed, encode, wire_values
-from mlx_engine.provider_servicer import BLOCKING_THREADS, Servicer, to_its_end
 
 T = TypeVar("T")
 
 
-class InProcess(Servicer):
+class InProcess(ProviderCalls):
     """What blocks, blocks the thread of the host that asked: it is of no use to anything else meanwhile."""
 
     async def _work(self, method: str, operation: Coroutine[Any, Any, T]) -> T:
@@ -33,12 +33,12 @@ class ProviderLoop:
         self._thread = threading.Thread(target=self._loop.run_forever, name="mlx-providers", daemon=True)
         self._thread.start()
 
-    def caller(self, provider: Provider, version: str) -> Call:
-        servicer = InProcess(provider, version)
+    def caller(self, provider: Provider) -> Call:
+        calls = InProcess(provider)
 
         def call(method: str, request: Message) -> Any:
-            work = getattr(servicer, method)(request, None)
-            if servicer.is_threaded(method):  # in a context of its own: what the program has set is none of the provider's
+            work = getattr(calls, method)(request, None)
+            if calls.is_threaded(method):  # in a context of its own: what the program has set is none of the provider's
                 return _result(lambda: Context().run(to_its_end, work))
             return _result(asyncio.run_coroutine_threadsafe(work, self._loop).result)
 

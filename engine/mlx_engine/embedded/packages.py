@@ -98,7 +98,7 @@ class Packages:
         if factory is None:
             plugin = self._start_executable(package, version)
         else:
-            plugin = Plugin(package, self._loop.caller(factory(self._log), version), stop=lambda: None)
+            plugin = Plugin(package, self._loop.caller(factory(self._log)), stop=lambda: None)
         plugin.dry_run = self._dry_run
         self._started.append(plugin)
         return plugin

@@ -7,11 +7,10 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
+import pulumi.provider.experimental.provider as sdk
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct
-from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
-from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2 as pb
 
 from mlx_engine.provider_codec import BlockingProvider, DiffWithInputs, Properties, UpdateWithInputs, as_dict, wire_values
@@ -33,11 +32,10 @@ _KINDS = {
 }
 
 
-class Servicer(ProviderServicer):
-    """Construct, Call, GetSchema, GetPluginInfo and Cancel are the SDK's."""
+class ProviderCalls:
+    """One provider's methods under the protocol's names, messages in and out."""
 
-    def __init__(self, provider: sdk.Provider, version: str, engine_address: str = "") -> None:
-        super().__init__([], version, provider, engine_address)
+    def __init__(self, provider: sdk.Provider) -> None:
         self.provider = provider
 
     async def CheckConfig(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
@@ -94,6 +92,10 @@ class Servicer(ProviderServicer):
     async def Delete(self, request: pb.DeleteRequest, context: Any) -> Any:
         asked = sdk.DeleteRequest(request.urn, request.id, _decoded(request.properties), request.timeout)
         await self._work("delete", self.provider.delete(asked))
+        return Empty()
+
+    async def Cancel(self, request: Empty, context: Any) -> Any:
+        await self.provider.cancel()
         return Empty()
 
     def is_threaded(self, method: str) -> bool:
