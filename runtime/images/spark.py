@@ -1,6 +1,6 @@
 """What a Spark application of ours starts, as /opt/mlx/spark.py of its image: the program that a Job runs, in the driver.
 
-The executors score streams; preparation and batches are not spread over them.
+The executors score streams and batches; preparation is not spread over them.
 """
 
 import sys
@@ -8,4 +8,4 @@ import sys
 from mlx_runtime.cluster.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(spread=True))

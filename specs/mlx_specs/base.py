@@ -121,7 +121,7 @@ class Compute(Strict):
     )
     memory: Quantity | None = Field(default=None, description="Memory, such as 4Gi; on the laptop a limit on the data segment of the process.")
     gpu: Annotated[int, Field(ge=0, le=64)] | None = Field(default=None, description="GPUs for each node.")
-    nodes: Annotated[int, Field(ge=1, le=1024)] | None = Field(default=None, description="Nodes for distributed training.")
+    nodes: Annotated[int, Field(ge=1, le=1024)] | None = Field(default=None, description="Nodes that share the work of a training, a batch or a stream.")
     pool: Name | None = Field(default=None, description="The node pool of the environment's cluster to run on.")
 
     @property

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,12 @@ def place(storage: str = "s3://models/prod") -> Place:
     images = Images(registry="registry.example.com/mlx", runtime=DIGEST, pipelines=DIGEST)
     target = KubernetesTarget(type="kubernetes", cluster="main", namespace="prod", storage=storage, images=images)
     return Place("flights", "prod", "main", ClusterSpec(provider="existing", context="main"), target)
+
+
+def with_spark(storage: str) -> Place:
+    """The same with an image for Spark."""
+    here = place(storage)
+    return replace(here, target=here.target.model_copy(update={"images": here.target.images.model_copy(update={"spark": DIGEST})}))
 
 
 def of_kind(manifests: Sequence[Manifest], kind: str) -> Manifest:

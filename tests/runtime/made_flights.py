@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,11 @@ def as_rows(table: pyarrow.Table) -> dict[str, list[Any]]:
 
 def server_inputs(name: str, version: Version | None = None, **settings: Any) -> ModelServerInputs:
     return ModelServerInputs(name=name, home=".mlx/local", model="delay", alias="champion", version=version or Version(), **settings)
+
+
+def strict(pack: Callable[..., Packaged]) -> Packaged:
+    """A model that takes no null, and no carrier that it has not learned from."""
+    data = flights().select(["hour", "carrier"])
+    data = data.filter(data["carrier"].is_valid())
+    choice = ColumnTransformer([("numbers", "passthrough", ["hour"]), ("texts", OneHotEncoder(), ["carrier"])])
+    return pack("strict", make_pipeline(choice, LogisticRegression()), data, data["hour"].to_numpy() > 12)

@@ -1,16 +1,19 @@
 """A storage with a packaged model and prepared rows, and the Job that scores them: what tests of programs on a cluster begin with."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
-from made_cluster import Program, place, program
+from made_cluster import Program, program, with_spark
 from made_flights import Packaged, flights
 from made_storage import Bucket, lay_prepared
 
 from mlx_components.kubernetes.inference import batch_objects
+from mlx_components.kubernetes.place import Manifest
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_specs.base import Compute, Metadata
 from mlx_specs.inference import Batch, Inference, InferenceSpec
@@ -45,11 +48,15 @@ class Cluster:
     def lay_rows(self, rows: pyarrow.Table, content: str = CONTENT) -> Path:
         return lay_prepared(self.storage, self.folder, "flights", rows, content, "d", keys=["flight"])
 
-    def job(self, *, cpu: int = 1) -> Program:
-        batch = Batch(input="flights", columns=["carrier"])
-        spec = InferenceSpec(mode="batch", model="delay@champion", batch=batch, compute=Compute(cpu=cpu, memory="1Gi"))
+    def objects(self, *, cpu: int = 1, nodes: int = 1, **settings: Any) -> Sequence[Manifest]:
+        """What the Inference becomes."""
+        batch = Batch(input="flights", columns=["carrier"], **settings)
+        spec = InferenceSpec(mode="batch", model="delay@champion", batch=batch, compute=Compute(cpu=cpu, memory="1Gi", nodes=nodes))
         inference = Inference(metadata=Metadata(name="nightly"), spec=spec)
-        return program(batch_objects(inference, batch, place(self.bucket.url), self.version, "d"))
+        return batch_objects(inference, batch, with_spark(self.bucket.url), self.version, "d")
+
+    def job(self, *, cpu: int = 1) -> Program:
+        return program(self.objects(cpu=cpu))
 
     def run(self, **changed: object) -> tuple[int, list[str]]:
         return self.job(**changed).run(self.folder / "pod", self.bucket.variables)  # type: ignore[arg-type]

@@ -86,7 +86,7 @@ def lay_prepared(storage: Storage, folder: Path, name: str, rows: pyarrow.Table,
     made.mkdir()
     parquet.write_table(rows, made / "data.parquet")
     facts = {"data.parquet": {"sha256": sha256(made / "data.parquet"), "size": (made / "data.parquet").stat().st_size}}
-    (made / "manifest.json").write_text(json.dumps({"definition": definition, "files": facts}))
+    (made / "manifest.json").write_text(json.dumps({"definition": definition, "files": facts, "rows": rows.num_rows}))
     storage.send_folder(made, content_key(name, content))
     known = Prepared(definition=digest, content_digest=content, rows=rows.num_rows)
     for key in (definition_key(name, digest), current_key(name)):

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
-from made_flights import Packaged, boosting, flights, late
+from made_flights import Packaged, boosting, flights, late, strict
 
 from mlx_runtime.batch import BatchError, score_dataset
 from mlx_runtime.batch.run import run_digest
@@ -79,15 +79,7 @@ def test_blocks_do_not_follow_row_groups(models: Models, workspace: Path) -> Non
 
 
 def test_rows_that_the_model_cannot_score_are_kept_with_the_reason(pack: Callable[..., Packaged], workspace: Path) -> None:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder
-
-    data = flights().select(["hour", "carrier"])
-    data = data.filter(data["carrier"].is_valid())
-    choice = ColumnTransformer([("numbers", "passthrough", ["hour"]), ("texts", OneHotEncoder(), ["carrier"])])
-    packed = pack("strict-batch", make_pipeline(choice, LogisticRegression()), data, data["hour"].to_numpy() > 12)
+    packed = strict(pack)
     rows = pyarrow.table({"flight": [1, 2, 3, 4, 5], "hour": [9, None, 14, 15, None], "carrier": ["UA", "AA", "ZZ", "B6", "ZZ"]})
     lines = list[str]()
     done = score_dataset(asked(packed, workspace, dataset(workspace, "strict", rows)), workspace, lines.append)

@@ -12,8 +12,9 @@ import pytest
 from made_flights import Packaged
 from made_scored import Cluster, laid, numbered
 from made_storage import Buckets
-from made_stream import ENDED, WITHIN, Start, add_lines, as_lines, drivers, environment_of, of_version, stream_cluster, stream_manifests
+from made_stream import Start, add_lines, as_lines, drivers, of_version, stream_cluster, stream_manifests
 from spark_cluster import EXECUTORS, spark_cluster
+from spark_driver import ENDED, WITHIN, environment_of
 
 NO_PARQUET = "Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file."
 Models = Callable[[str], Packaged]

@@ -11,7 +11,8 @@ from kafka_broker import KafkaBroker
 from made_flights import Packaged
 from made_scored import Cluster, numbered
 from made_storage import Buckets
-from made_stream import ENDED, WITHIN, Start, as_lines, drivers, of_version, stream_cluster
+from made_stream import Start, as_lines, drivers, of_version, stream_cluster
+from spark_driver import ENDED, WITHIN
 
 from mlx_runtime.stream import StreamError
 from mlx_runtime.stream.kafka import reach, read_properties, sink_options, source_options

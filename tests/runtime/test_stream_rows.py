@@ -12,7 +12,7 @@ from made_features import MadeStore, bookings, late_model, sent
 from made_flights import Packaged, flights
 from made_stream import as_lines, told
 
-from mlx_runtime.batch.run import REASON
+from mlx_runtime.batch.blocks import REASON
 from mlx_runtime.features import open_source
 from mlx_runtime.scorer import Scorer, load
 from mlx_runtime.stream import StreamError

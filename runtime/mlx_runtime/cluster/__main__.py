@@ -22,8 +22,8 @@ Verb = Callable[[str, Run], None]
 VERBS: dict[str, Verb] = {"materialize": materialize, "monitor": monitor, "prepare": prepare, "score": score, "stream": stream}
 
 
-def main() -> int:
-    """The process; returns its exit status."""
+def main(*, spread: bool = False) -> int:
+    """The process; returns its exit status. ``spread``: it is the driver of a Spark application."""
     parser = argparse.ArgumentParser(prog="mlx_runtime.cluster")
     parser.add_argument("verb", choices=sorted(VERBS))
     parser.add_argument("object", type=Path, help="what it is to work on, as JSON")
@@ -31,16 +31,17 @@ def main() -> int:
     # As the first process of a container it would otherwise take no notice, and leave what it started behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(KILLED))
     return exit_status(
-        lambda: _work(given.verb, given.object),
+        lambda: _work(given.verb, given.object, spread=spread),
         lambda error: f"{given.object} is no object of {given.verb}: another version of mlx rendered it ({error.error_count()} errors)",
     )
 
 
-def _work(verb: str, asked: Path) -> None:
+def _work(verb: str, asked: Path, *, spread: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="mlx-") as scratch:
         workspace = Path(scratch, "workspace")
         workspace.mkdir()
-        VERBS[verb](asked.read_text(), Run(variable("MLX_ENV", "the Job"), workspace, say, int(os.environ.get("MLX_THREADS", "1"))))
+        threads = int(os.environ.get("MLX_THREADS", "1"))
+        VERBS[verb](asked.read_text(), Run(variable("MLX_ENV", "the Job"), workspace, say, threads, spread))
 
 
 if __name__ == "__main__":

@@ -104,8 +104,24 @@ def fetch_rows(storage: Storage, name: str, content_digest: str, folder: Path) -
 
 def fetch_table(storage: Storage, key: str, folder: Path) -> dict[str, Any]:
     """The same of any folder of rows, such as those with their features."""
-    manifest = storage.read_json(f"{key}/{MANIFEST}")
-    if manifest is None or not storage.fetch(f"{key}/{DATA}", folder / DATA, manifest["files"][DATA]["sha256"]):
-        raise StorageError(f"{storage.where(f'{key}/{DATA}')} is not there", hint="prepare the dataset again")
+    manifest = _manifest_at(storage, key)
+    if not storage.fetch(f"{key}/{DATA}", folder / DATA, manifest["files"][DATA]["sha256"]):
+        raise _lacks_rows(storage, key)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     return manifest
+
+
+def rows_at(storage: Storage, key: str) -> int:
+    """How many rows such a folder has."""
+    return _manifest_at(storage, key)["rows"]
+
+
+def _manifest_at(storage: Storage, key: str) -> dict[str, Any]:
+    manifest = storage.read_json(f"{key}/{MANIFEST}")
+    if manifest is None:
+        raise _lacks_rows(storage, key)
+    return manifest
+
+
+def _lacks_rows(storage: Storage, key: str) -> StorageError:
+    return StorageError(f"{storage.where(f'{key}/{DATA}')} is not there", hint="prepare the dataset again")

@@ -26,6 +26,8 @@ class Run:
     """Empty, and gone afterwards."""
     report: Report
     threads: int = 1
+    spread: bool = False
+    """Whether there are executors to share the work with."""
 
     @property
     def home(self) -> str:

@@ -4,14 +4,16 @@ The same code as on the laptop, so the same predictions to the bit. Features are
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 from mlx_runtime.batch import score_dataset
-from mlx_runtime.batch.run import PREDICTIONS_FILE, run_digest
+from mlx_runtime.batch.blocks import PREDICTIONS_FILE
+from mlx_runtime.batch.run import run_digest
 from mlx_runtime.cluster.artifacts import fetch_version
 from mlx_runtime.cluster.code import lay_code
-from mlx_runtime.cluster.datasets import await_current, fetch_rows, read_manifest
-from mlx_runtime.cluster.joined import join_features
+from mlx_runtime.cluster.datasets import await_current, content_key, fetch_rows, read_manifest
+from mlx_runtime.cluster.joined import join_features, joined_key
 from mlx_runtime.cluster.run import Run
 from mlx_runtime.cluster.storage import MANIFEST, Storage, open_storage
 from mlx_runtime.errors import RuntimeFailure
@@ -83,17 +85,36 @@ def _inputs(asked: ScoreObject, storage: Storage, run: Run) -> BatchPredictionsI
 
 def _with_features(rows: PreparedData, asked: ScoreObject, join: FeatureJoin, storage: Storage, run: Run) -> PreparedData:
     lay_code(asked.code, run.workspace)
-    made = join_features(join, f"inference.{asked.name}", rows, storage, run)
+    made = join_features(join, _joined_name(asked), rows, storage, run)
     return rows.model_copy(update={"digest": made.content_digest, "path": made.path})
+
+
+def _joined_name(asked: ScoreObject) -> str:
+    return f"inference.{asked.name}"
 
 
 def _score_rows(inputs: BatchPredictionsInputs, asked: ScoreObject, storage: Storage, key: str, run: Run) -> dict[str, Any]:
     """Returns the manifest of the predictions."""
-    fetch_version(asked.version, run.workspace / inputs.version.artifact)
-    if asked.join is None:
-        fetch_rows(storage, asked.input, inputs.input.digest, (run.workspace / inputs.input.path).parent)
-    folder = (run.workspace / score_dataset(inputs, run.workspace, run.report).path).parent
+    folder = (_spread if run.spread else _score_here)(inputs, asked, storage, run)
     manifest = {**json.loads((folder / MANIFEST).read_bytes()), "version": asked.version.wire()}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
     storage.send_folder(folder, key)
     return manifest
+
+
+def _score_here(inputs: BatchPredictionsInputs, asked: ScoreObject, storage: Storage, run: Run) -> Path:
+    fetch_version(asked.version, run.workspace / inputs.version.artifact)
+    if asked.join is None:
+        fetch_rows(storage, asked.input, inputs.input.digest, (run.workspace / inputs.input.path).parent)
+    return (run.workspace / score_dataset(inputs, run.workspace, run.report).path).parent
+
+
+def _spread(inputs: BatchPredictionsInputs, asked: ScoreObject, storage: Storage, run: Run) -> Path:
+    from mlx_runtime.cluster.spread import Spread, spread  # Spark is in the image of Spark applications only
+
+    digest = inputs.input.digest
+    key = content_key(asked.input, digest) if asked.join is None else joined_key(_joined_name(asked), digest)
+    told = Spread(inputs=inputs, version=asked.version, storage=asked.storage, rows_key=key)
+    folder = run.workspace / layout.predictions(inputs.home, inputs.name, run_digest(inputs))
+    spread(told, folder, run.report)
+    return folder

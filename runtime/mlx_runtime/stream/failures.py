@@ -1,13 +1,10 @@
-"""Why a query has ended, in a line: what Spark says of it is pages of Java and Python one within the other."""
+"""Why a query has ended, in a line."""
 
-import re
-
+from mlx_runtime.cluster.spark_errors import our_message, telling_line
 from mlx_runtime.stream import StreamError
 from mlx_runtime.stream.kafka import is_topic
 from mlx_specs.followed import FollowedStream
 
-OURS = re.compile(r"^(?:E\s+)?mlx_[\w.]+\.\w+: (?P<said>.+)$", re.MULTILINE)
-"""The last line of a Python traceback of our own errors, wherever they were raised."""
 GONE = "raise the topic's retention; an Inference of another name begins with the rows that there are"
 SIGNS = (
     ("UnknownTopicOrPartition", "the brokers know no topic {topics}", "create it, or correct the stream's source and sink"),
@@ -26,12 +23,10 @@ MORE = "mlx logs has what Spark says"
 
 def explained(text: str, told: FollowedStream) -> StreamError:
     """Our own errors as they are, the known ones of Spark in our words, of others the line that says most."""
-    if ours := OURS.findall(text):
-        return StreamError(ours[-1], hint=MORE)
+    if ours := our_message(text):
+        return StreamError(ours, hint=MORE)
     topics = " or ".join(filter(is_topic, (told.source, told.sink)))
     for sign, reason, hint in SIGNS if topics else ():
         if sign in text:
             return StreamError(reason.format(topics=topics), hint=hint)
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "File ", "Traceback", "..."))]
-    cause = next((line for line in reversed(lines) if "Error" in line or "Exception" in line), lines[-1] if lines else "it does not say why")
-    return StreamError(f"the query ended: {cause}", hint=MORE)
+    return StreamError(f"the query ended: {telling_line(text)}", hint=MORE)

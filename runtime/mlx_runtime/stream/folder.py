@@ -19,7 +19,7 @@ import pyarrow.parquet as parquet
 from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
 from pyspark.sql.types import StructType
 
-from mlx_runtime.batch.run import REASON
+from mlx_runtime.batch.blocks import REASON
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_runtime.scorer import BLOCK
 from mlx_runtime.stream.scored_rows import KEY, ORIGIN, SCHEMA, TEXT

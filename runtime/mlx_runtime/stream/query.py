@@ -1,7 +1,6 @@
 """The query: from a source through the executors' scorer to the driver, which writes each micro-batch."""
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,8 +19,9 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from mlx_features.errors import FeatureError
 from mlx_runtime.artifact import verify
-from mlx_runtime.batch.run import REASON
+from mlx_runtime.batch.blocks import REASON
 from mlx_runtime.cluster.artifacts import fetch_version
+from mlx_runtime.cluster.kept import kept
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_runtime.features import FeatureSource, utc_now
 from mlx_runtime.scorer import BLOCK, load
@@ -144,16 +144,7 @@ def _await_features(features: RemoteLookup, report: Report) -> None:
 
 
 def _fetched(told: FollowedStream) -> Path:
-    """The artifact on this machine: fetched once, however many processes want it."""
-    folder = Path(tempfile.gettempdir(), f"mlx-artifact-{told.version.artifact_digest}")
-    if not folder.is_dir():
-        fresh = Path(tempfile.mkdtemp(prefix="mlx-artifact.", dir=folder.parent))
-        fetch_version(told.version, fresh)
-        try:
-            fresh.rename(folder)
-        except OSError:  # another process was first
-            shutil.rmtree(fresh)
-    return folder
+    return kept(f"mlx-artifact-{told.version.artifact_digest}", lambda folder: fetch_version(told.version, folder))
 
 
 def _session(told: FollowedStream) -> SparkSession:

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 import pyarrow
 
-from mlx_runtime.batch.run import PROVENANCE, REASON
+from mlx_runtime.batch.blocks import PROVENANCE, REASON
 from mlx_runtime.engines import Outputs
 from mlx_runtime.features import FeatureSource, StoreUnavailable, utc_now
 from mlx_runtime.scorer import Scorer, output_schema

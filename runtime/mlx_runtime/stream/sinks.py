@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet as parquet
 from pyspark.sql import SparkSession
 
-from mlx_runtime.batch.run import PROVENANCE, REASON
+from mlx_runtime.batch.blocks import PROVENANCE, REASON
 from mlx_runtime.cluster.storage import Storage
 from mlx_runtime.stream.scored_rows import KEY, MOMENT, ORIGIN, TEXT
 from mlx_specs.resources import Version
