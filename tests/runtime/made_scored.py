@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pytest
 from made_cluster import Program, program, with_spark
 from made_flights import Packaged, flights
-from made_storage import Bucket, lay_prepared
+from made_storage import Bucket, Buckets, lay_prepared
 
 from mlx_components.kubernetes.inference import batch_objects
 from mlx_components.kubernetes.place import Manifest
@@ -72,6 +73,14 @@ def laid(bucket: Bucket, folder: Path, packed: Packaged, number: str = "4") -> C
     for file in packed.folder.iterdir():
         made.storage.store.send(file, f"{made.storage.prefix}{made.artifact}/{file.name}")
     return made
+
+
+def cluster_with(buckets: Buckets, packed: Packaged, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Cluster:
+    """In an S3 bucket, whose variables are in this process's environment from now on."""
+    bucket = buckets("s3")
+    for name, value in bucket.variables.items():
+        monkeypatch.setenv(name, value)
+    return laid(bucket, folder, packed)
 
 
 def numbered(rows: int, seed: int = 3) -> pyarrow.Table:

@@ -9,11 +9,9 @@ from typing import Any
 
 import pyarrow
 import pyarrow.parquet as parquet
-import pytest
 from made_cluster import NO_SECRETS, Secrets, of_kind, with_spark
-from made_flights import Packaged, as_rows
-from made_scored import Cluster, laid
-from made_storage import Buckets
+from made_flights import as_rows
+from made_scored import Cluster
 from spark_driver import Driver
 
 from mlx_components.kubernetes.inference import LookedUp
@@ -82,14 +80,6 @@ def of_version(cluster: Cluster, rows: pyarrow.Table) -> list[dict[str, Any]]:
 
 Start = Callable[..., tuple[Driver, Followed]]
 """``start(cluster, **settings)``: a driver, and what its stream has left."""
-
-
-def stream_cluster(buckets: Buckets, packed: Packaged, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Cluster:
-    """A prefix of an S3 bucket that has a packaged model; the bucket's variables are in this process's environment."""
-    bucket = buckets("s3")
-    for name, value in bucket.variables.items():
-        monkeypatch.setenv(name, value)
-    return laid(bucket, folder, packed)
 
 
 def drivers(cluster: Cluster, pods: Path, jars: Sequence[Path] = (), secrets: Secrets = NO_SECRETS, **usual: Any) -> Iterator[Start]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as parquet
 import pytest
 from made_cluster import LIMIT, container_of, of_kind, place
 from made_flights import Packaged
-from made_scored import CONTENT, Cluster, laid, numbered
+from made_scored import CONTENT, Cluster, cluster_with, numbered
 from made_storage import Buckets, tree
 from proxy import Fault, Request, proxy_to
 
@@ -30,10 +30,7 @@ Models = Callable[[str], Packaged]
 
 @pytest.fixture
 def cluster(buckets: Buckets, models: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
-    bucket = buckets("s3")
-    for name, value in bucket.variables.items():
-        monkeypatch.setenv(name, value)
-    return laid(bucket, tmp_path, models("forest"))
+    return cluster_with(buckets, models("forest"), monkeypatch, tmp_path)
 
 
 def on_the_laptop(cluster: Cluster, rows: Path) -> Path:

@@ -11,7 +11,7 @@ import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 from made_flights import Packaged, strict
-from made_scored import Cluster, laid, numbered
+from made_scored import Cluster, cluster_with, numbered
 from made_storage import Buckets
 from proxy import Fault, Request, proxy_to
 from spark_cluster import spark_cluster
@@ -28,14 +28,7 @@ ROWS = (PARTS - 1) * PART * BLOCK + 500
 
 @pytest.fixture
 def cluster(buckets: Buckets, models: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
-    return with_model(buckets, models("logistic"), monkeypatch, tmp_path)
-
-
-def with_model(buckets: Buckets, packed: Packaged, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Cluster:
-    bucket = buckets("s3")
-    for name, value in bucket.variables.items():
-        monkeypatch.setenv(name, value)
-    return laid(bucket, folder, packed)
+    return cluster_with(buckets, models("logistic"), monkeypatch, tmp_path)
 
 
 def spread(cluster: Cluster, code: int = 0, *, master: str = "local[2]") -> list[str]:
@@ -78,7 +71,7 @@ def test_parts_on_executors_are_put_together_as_one_node_scores_them_and_nothing
 def test_rows_that_cannot_be_scored_are_kept_with_the_reason_wherever_they_stand(
     buckets: Buckets, pack: Callable[..., Packaged], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    cluster = with_model(buckets, strict(pack), monkeypatch, tmp_path)
+    cluster = cluster_with(buckets, strict(pack), monkeypatch, tmp_path)
     rows = numbered(ROWS).select(["flight", "hour", "carrier"])
     cluster.lay_rows(rows)
     assert any(line.endswith("rejected (see rejected.parquet)") for line in spread(cluster))

@@ -10,9 +10,9 @@ import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 from made_flights import Packaged
-from made_scored import Cluster, laid, numbered
+from made_scored import Cluster, cluster_with, laid, numbered
 from made_storage import Buckets
-from made_stream import Start, add_lines, as_lines, drivers, of_version, stream_cluster, stream_manifests
+from made_stream import Start, add_lines, as_lines, drivers, of_version, stream_manifests
 from spark_cluster import EXECUTORS, spark_cluster
 from spark_driver import ENDED, WITHIN, environment_of
 
@@ -22,7 +22,7 @@ Models = Callable[[str], Packaged]
 
 @pytest.fixture
 def cluster(buckets: Buckets, models: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
-    return stream_cluster(buckets, models("forest"), monkeypatch, tmp_path)
+    return cluster_with(buckets, models("forest"), monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from built_tools import free_port
 from kafka_broker import KafkaBroker
 from made_flights import Packaged
-from made_scored import Cluster, numbered
+from made_scored import Cluster, cluster_with, numbered
 from made_storage import Buckets
-from made_stream import Start, as_lines, drivers, of_version, stream_cluster
+from made_stream import Start, as_lines, drivers, of_version
 from spark_driver import ENDED, WITHIN
 
 from mlx_runtime.stream import StreamError
@@ -22,7 +22,7 @@ Models = Callable[[str], Packaged]
 
 @pytest.fixture
 def cluster(buckets: Buckets, models: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
-    return stream_cluster(buckets, models("forest"), monkeypatch, tmp_path)
+    return cluster_with(buckets, models("forest"), monkeypatch, tmp_path)
 
 
 @pytest.fixture
