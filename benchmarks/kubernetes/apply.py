@@ -175,14 +175,10 @@ def run(verb: str, folder: str, kubeconfig: str, namespace: str, parallel: str, 
     """The process that is measured."""
     from mlx_engine.embedded import embedded_host
     from mlx_engine.host import Options, Stack
-
-    def kubernetes(log: Any) -> Any:
-        from mlx_kubernetes.provider import KubernetesProvider
-
-        return KubernetesProvider(log)
+    from mlx_kubernetes.package import PACKAGE, make_provider
 
     stack = Stack("project", "dev", Path(folder), Path(folder) / "state")
-    host = embedded_host(stack, Options(parallel=int(parallel)), {"kubernetes": kubernetes})
+    host = embedded_host(stack, Options(parallel=int(parallel)), {PACKAGE: make_provider})
     with telling() if count else unchanged():
         result = (host.up if verb == "apply" else host.preview)(lambda: declare(objects(namespace), kubeconfig), lambda _event: None)
     changed = [step for step in result.changes if step.type.startswith("kubernetes:")]

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 TRACING = "pulumi.runtime._instrumentation"
-SERVING = ("pulumi.provider", "pulumi.provider.experimental", "pulumi.provider.experimental.server")
+SERVING = ("pulumi.provider", "pulumi.provider.experimental")
 """Of the SDK's, what makes a plugin of a provider; modules below the packages are read by themselves."""
 UNUSED = "google.protobuf.internal.python_message"
 """Messages without the compiled ones, which are installed everywhere."""

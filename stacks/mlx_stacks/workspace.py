@@ -176,6 +176,7 @@ def _wants_pulumis(workspace: Workspace) -> bool:
 def _embedded(workspace: Workspace, options: Options) -> Host:
     from mlx_engine.embedded import embedded_host
     from mlx_kubernetes.package import PACKAGE as KUBERNETES
+    from mlx_kubernetes.package import make_provider
     from mlx_specs.resources import PACKAGE
 
     def mlx(log: ProviderLog) -> "Provider":
@@ -183,14 +184,8 @@ def _embedded(workspace: Workspace, options: Options) -> Host:
 
         return MlxProvider(workspace.root, log)
 
-    ours: dict[str, ProviderFactory] = {} if _wants_pulumis(workspace) else {KUBERNETES: _kubernetes}
+    ours: dict[str, ProviderFactory] = {} if _wants_pulumis(workspace) else {KUBERNETES: make_provider}
     return embedded_host(workspace.stack, options, {PACKAGE: mlx, **ours})
-
-
-def _kubernetes(log: ProviderLog) -> "Provider":
-    from mlx_kubernetes.provider import KubernetesProvider
-
-    return KubernetesProvider(log)
 
 
 def _refusal(errors: Sequence[Diagnostic], told: Sequence[Diagnostic]) -> UserError:

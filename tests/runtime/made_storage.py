@@ -29,8 +29,17 @@ class Bucket:
 
     def by_proxy(self, port: int) -> Mapping[str, str]:
         """The variables with which the server is reached through another port."""
+        return _variables(self._served_by, port)
+
+    @property
+    def port(self) -> int:
+        """Of the server."""
+        return self._served_by.port
+
+    @property
+    def _served_by(self) -> Server:
         assert self.server is not None
-        return _variables(self.server, port)
+        return self.server
 
 
 class Buckets:

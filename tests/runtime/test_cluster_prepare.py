@@ -169,7 +169,7 @@ def test_killed_while_it_writes_it_is_finished_by_the_next_run(cluster: Cluster,
     whole = Cluster(buckets("s3"), cluster.folder)
     whole.bundle(rows_csv=ROWS)
     assert whole.run("rows", CSV)[0] == 0
-    with proxy_to(cluster.bucket.server.port) as proxy:  # type: ignore[union-attr]
+    with proxy_to(cluster.bucket.port) as proxy:
         proxy.choose = stall_at(name)
         process = job("rows", CSV, cluster.bucket.url).start(cluster.folder / "killed", {**cluster.bucket.variables, **cluster.bucket.by_proxy(proxy.port)})
         assert proxy.stalled.wait(60)

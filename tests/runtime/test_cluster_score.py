@@ -82,7 +82,7 @@ def stall_at(name: str) -> Callable[[Request], Fault | None]:
 @pytest.mark.parametrize("name", ["predictions.parquet", "rejected.parquet", "manifest.json", "latest.json"])
 def test_killed_while_it_writes_it_is_finished_by_the_next_run(cluster: Cluster, name: str) -> None:
     cluster.lay_rows(numbered(20))
-    with proxy_to(cluster.bucket.server.port) as proxy:  # type: ignore[union-attr]
+    with proxy_to(cluster.bucket.port) as proxy:
         proxy.choose = stall_at(name)
         process = cluster.job().start(cluster.folder / "killed", {**cluster.bucket.variables, **cluster.bucket.by_proxy(proxy.port)})
         assert proxy.stalled.wait(60)

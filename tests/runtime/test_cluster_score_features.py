@@ -206,7 +206,7 @@ def stall_at(folder: str, name: str) -> Callable[[Request], Fault | None]:
 @pytest.mark.parametrize(("folder", "name"), [("joined", "data.parquet"), ("predictions", "manifest.json")])
 def test_killed_while_it_writes_it_is_finished_by_the_next_run(cluster: Cluster, folder: str, name: str) -> None:
     cluster.lay_input(departures(20))
-    with proxy_to(cluster.bucket.server.port) as proxy:  # type: ignore[union-attr]
+    with proxy_to(cluster.bucket.port) as proxy:
         proxy.choose = stall_at(folder, name)
         process = cluster.job().start(cluster.folder / "killed", {**cluster.bucket.variables, **cluster.bucket.by_proxy(proxy.port)})
         assert proxy.stalled.wait(LIMIT)

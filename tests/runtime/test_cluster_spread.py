@@ -31,9 +31,9 @@ def cluster(buckets: Buckets, models: Models, monkeypatch: pytest.MonkeyPatch, t
     return cluster_with(buckets, models("logistic"), monkeypatch, tmp_path)
 
 
-def spread(cluster: Cluster, code: int = 0, *, master: str = "local[2]") -> list[str]:
+def spread(cluster: Cluster, code: int = 0) -> list[str]:
     """What the driver says."""
-    with driving(cluster.objects(nodes=2), variables(cluster), master) as driver:
+    with driving(cluster.objects(nodes=2), variables(cluster)) as driver:
         assert driver.wait() == code, driver.log.read_text()
     return driver.log.read_text().splitlines()
 
@@ -93,7 +93,7 @@ def test_executors_that_are_lost_cost_no_row(cluster: Cluster) -> None:
     pod = cluster.folder / "executors"
     pod.mkdir()
     manifests = cluster.objects(nodes=2)
-    with proxy_to(cluster.bucket.server.port) as proxy:  # type: ignore[union-attr]
+    with proxy_to(cluster.bucket.port) as proxy:
         proxy.choose = stalls
         seen = {**cluster.bucket.variables, **cluster.bucket.by_proxy(proxy.port)}
         with spark_cluster(pod, environment_of("executor", manifests, seen, pod)) as spark, driving(manifests, variables(cluster), spark.url) as driver:

@@ -1,7 +1,6 @@
 """`stream` over a folder: the rendered driver as a process under Spark's local master, against a real S3 server."""
 
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +13,9 @@ from made_scored import Cluster, cluster_with, laid, numbered
 from made_storage import Buckets
 from made_stream import Start, add_lines, as_lines, drivers, of_version, stream_manifests
 from spark_cluster import EXECUTORS, spark_cluster
-from spark_driver import ENDED, WITHIN, environment_of
+from spark_driver import ENDED, WITHIN, environment_of, needs_java
 
+pytestmark = needs_java
 NO_PARQUET = "Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file."
 Models = Callable[[str], Packaged]
 
@@ -27,8 +27,6 @@ def cluster(buckets: Buckets, models: Models, monkeypatch: pytest.MonkeyPatch, t
 
 @pytest.fixture
 def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
-    if shutil.which("java") is None:
-        pytest.skip("java is not on PATH: Spark runs on it")
     yield from drivers(cluster, tmp_path, source=f"{cluster.bucket.url}/in")
 
 

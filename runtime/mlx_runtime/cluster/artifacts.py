@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from mlx_runtime.artifact import digest_of, verify
+from mlx_runtime.cluster.kept import kept
 from mlx_runtime.cluster.storage import MANIFEST, Storage, StorageError, open_storage
 from mlx_specs.resources import Version
 
@@ -24,6 +25,11 @@ def fetch_version(version: Version, folder: Path) -> None:
     source = open_storage(version.artifact)
     if not fetch_artifact(source, folder, version.artifact_digest):
         raise StorageError(f"{source.where(MANIFEST)} is not there", hint="the registry's version names an artifact that was removed")
+
+
+def kept_version(version: Version) -> Path:
+    """The same on this machine: fetched once, however many processes want it."""
+    return kept(f"mlx-artifact-{version.artifact_digest}", lambda folder: fetch_version(version, folder))
 
 
 def send_artifact(folder: Path, to: Storage) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlx_runtime.batch import score_dataset
 from mlx_runtime.batch.blocks import PREDICTIONS_FILE
-from mlx_runtime.batch.run import run_digest
+from mlx_runtime.batch.run import LATEST_FILE, run_digest
 from mlx_runtime.cluster.artifacts import fetch_version
 from mlx_runtime.cluster.code import lay_code
 from mlx_runtime.cluster.datasets import await_current, content_key, fetch_rows, read_manifest
@@ -22,8 +22,6 @@ from mlx_specs import layout
 from mlx_specs.feature_resources import FeatureJoin
 from mlx_specs.inference_resources import BatchPredictionsInputs
 from mlx_specs.resources import PreparedData, Version, Wire
-
-LATEST_FILE = "latest.json"
 
 
 class ScoreObject(Wire):

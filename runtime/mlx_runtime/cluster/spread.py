@@ -5,7 +5,6 @@ fetches both once for all of its processes. A part that is lost with its executo
 """
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,15 +17,15 @@ import pyarrow.parquet as parquet
 from py4j.protocol import Py4JError
 from pyspark import RDD, StorageLevel
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
 
 from mlx_runtime.batch import BatchError
 from mlx_runtime.batch.blocks import PREDICTIONS_FILE, REJECTED_FILE, Counts, blocks_of, open_rows, score_blocks
 from mlx_runtime.batch.run import make_predictions, scored
-from mlx_runtime.cluster.artifacts import fetch_version
+from mlx_runtime.cluster.artifacts import kept_version
 from mlx_runtime.cluster.datasets import fetch_table, rows_at
 from mlx_runtime.cluster.kept import kept
 from mlx_runtime.cluster.run import Report
+from mlx_runtime.cluster.session import spark_session
 from mlx_runtime.cluster.spark_errors import our_message, telling_line
 from mlx_runtime.cluster.storage import open_storage
 from mlx_runtime.prepare.folder import DATA
@@ -36,7 +35,6 @@ from mlx_specs.resources import Version, Wire
 
 PART = 8
 """Blocks of a part: a second's work of a slow model, a tenth of a quick one."""
-
 REPORT_SECONDS = 10
 
 
@@ -67,8 +65,7 @@ def spread(told: Spread, folder: Path, report: Report) -> None:
     rows = rows_at(open_storage(told.storage), told.rows_key)
     blocks = blocks_of(rows)
     parts = [range(start, min(start + PART, blocks)) for start in range(0, blocks, PART)] or [range(0)]
-    spark = SparkSession.builder.appName(f"mlx-{told.inputs.name}").config("spark.ui.showConsoleProgress", False).getOrCreate()
-    spark.sparkContext.setLogLevel("WARN")
+    spark = spark_session(told.inputs.name, {})
     report(f"{rows:,} rows in {len(parts)} {'part' if len(parts) == 1 else 'parts'} for Spark's executors")
     each = spark.sparkContext.parallelize(parts, len(parts)).map(partial(score_part, told.model_dump_json(by_alias=True)))
     try:
@@ -94,8 +91,8 @@ def _put_together(parts: "RDD[Part]", folder: Path, report: Report) -> Counts:
                 read = parquet.ParquetFile(pyarrow.BufferReader(data))
                 if name not in writers:
                     writers[name] = files.enter_context(parquet.ParquetWriter(folder / name, read.schema_arrow))
-                for table in _blocks(read):
-                    writers[name].write_table(table)
+                for block in range(read.num_row_groups):  # as they were written
+                    writers[name].write_table(read.read_row_group(block))
     report(scored(counts, time.monotonic() - begun))
     return counts
 
@@ -111,33 +108,27 @@ def _score_all(parts: "RDD[Part]", report: Report) -> None:
         scoring.result()
 
 
-def _blocks(file: parquet.ParquetFile) -> Iterator[pyarrow.Table]:
-    """As they were written."""
-    return (file.read_row_group(group) for group in range(file.num_row_groups))
-
-
 def _nothing(_part: Part) -> None: ...
 
 
 def score_part(told: str, part: range) -> Part:
     """What an executor does; its process keeps the model. What no other try would change is an answer, for Spark tries again what fails."""
     try:
-        return _scored(Spread.model_validate_json(told), part, *_opened(told))
+        return _scored(part, *_opened(told))
     except BatchError as error:
         return Part(error=str(error), hint=error.hint)
 
 
-def _scored(told: Spread, part: range, rows: Path, scorer: Scorer) -> Part:
-    with TemporaryDirectory(prefix="mlx-part-") as made, open_rows(rows, told.inputs) as source:
+def _scored(part: range, inputs: BatchPredictionsInputs, rows: Path, scorer: Scorer) -> Part:
+    with TemporaryDirectory(prefix="mlx-part-") as made, open_rows(rows, inputs) as source:
         folder = Path(made)
-        counts = score_blocks(source, scorer, told.inputs, folder, lambda _rows: None, part)
+        counts = score_blocks(source, scorer, inputs, folder, lambda _rows: None, part)
         return Part(counts, (folder / PREDICTIONS_FILE).read_bytes(), (folder / REJECTED_FILE).read_bytes())
 
 
 @lru_cache(maxsize=1)
-def _opened(told: str) -> tuple[Path, Scorer]:
+def _opened(told: str) -> tuple[BatchPredictionsInputs, Path, Scorer]:
     asked = Spread.model_validate_json(told)
-    storage, digest = open_storage(asked.storage), asked.version.artifact_digest
+    storage = open_storage(asked.storage)
     rows = kept(f"mlx-rows-{asked.inputs.input.digest}", lambda folder: fetch_table(storage, asked.rows_key, folder))
-    artifact = kept(f"mlx-artifact-{digest}", lambda folder: fetch_version(asked.version, folder))
-    return rows / DATA, load(artifact, digest)  # one thread: Spark runs a process for each core
+    return asked.inputs, rows / DATA, load(kept_version(asked.version), asked.version.artifact_digest)  # one thread: Spark runs a process for each core

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
@@ -20,8 +20,8 @@ from pyspark.sql.streaming.query import StreamingQuery
 from mlx_features.errors import FeatureError
 from mlx_runtime.artifact import verify
 from mlx_runtime.batch.blocks import REASON
-from mlx_runtime.cluster.artifacts import fetch_version
-from mlx_runtime.cluster.kept import kept
+from mlx_runtime.cluster.artifacts import kept_version
+from mlx_runtime.cluster.session import spark_session
 from mlx_runtime.cluster.storage import Storage, open_storage
 from mlx_runtime.features import FeatureSource, utc_now
 from mlx_runtime.scorer import BLOCK, load
@@ -43,6 +43,8 @@ LOOKS_AGAIN = 5.0
 FAR_BEHIND = 12
 """Micro-batches in a row with ever more rows behind, after which that is said."""
 
+SETTINGS: Mapping[str, Any] = {"spark.sql.execution.arrow.maxRecordsPerBatch": BLOCK, "spark.sql.session.timeZone": "UTC"}
+
 Report = Callable[[str], None]
 
 
@@ -59,7 +61,7 @@ def follow(told: FollowedStream, report: Report) -> None:
     if told.features is not None:
         _await_features(told.features, report)
     try:
-        _run(_Query(told, _session(told), home, checkpoint, report).start(), checkpoint, report)
+        _run(_Query(told, spark_session(told.name, SETTINGS), home, checkpoint, report).start(), checkpoint, report)
     except (PySparkException, Py4JError) as error:
         raise explained(str(error), told) from error
 
@@ -76,7 +78,7 @@ class _Query:
 
     def start(self) -> StreamingQuery:
         """Spark calls ``_write`` for each micro-batch, in a thread of its own."""
-        self.schema = from_arrow_schema(scored_schema(verify(_fetched(self.told), self.told.version.artifact_digest), self.told))
+        self.schema = from_arrow_schema(scored_schema(verify(kept_version(self.told.version), self.told.version.artifact_digest), self.told))
         self.rejected = Parts(self.home.below("rejected"))
         self.sink = self._sink()
         writing = self._source().writeStream.foreachBatch(self._write).option("checkpointLocation", self.checkpoint.folder.as_uri())
@@ -122,7 +124,7 @@ def score_batches(told: str, oldest: datetime | None, batches: Iterable[pyarrow.
 @lru_cache(maxsize=1)
 def _row_scorer(told: str) -> RowScorer:
     stream = FollowedStream.model_validate_json(told)
-    scorer = load(_fetched(stream), stream.version.artifact_digest)  # one thread: Spark runs a process for each core
+    scorer = load(kept_version(stream.version), stream.version.artifact_digest)  # one thread: Spark runs a process for each core
     return RowScorer(stream, scorer, _opened(stream.features) if stream.features is not None else None)
 
 
@@ -141,24 +143,6 @@ def _await_features(features: RemoteLookup, report: Report) -> None:
             report(f"waiting for the online store: {why}")
         said = why
         time.sleep(LOOKS_AGAIN)
-
-
-def _fetched(told: FollowedStream) -> Path:
-    return kept(f"mlx-artifact-{told.version.artifact_digest}", lambda folder: fetch_version(told.version, folder))
-
-
-def _session(told: FollowedStream) -> SparkSession:
-    building = SparkSession.builder.appName(f"mlx-{told.name}")
-    settings: dict[str, Any] = {
-        "spark.sql.execution.arrow.maxRecordsPerBatch": BLOCK,
-        "spark.sql.session.timeZone": "UTC",
-        "spark.ui.showConsoleProgress": False,
-    }
-    for name, value in settings.items():
-        building = building.config(name, value)
-    spark = building.getOrCreate()
-    spark.sparkContext.setLogLevel("WARN")
-    return spark
 
 
 def _run(query: StreamingQuery, checkpoint: Checkpoint, report: Report) -> None:
